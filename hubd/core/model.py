@@ -1,0 +1,408 @@
+"""What a document may say: the kinds, their fields, and who writes each field.
+
+Guarantee: this data is the only list of kinds and fields; `mailbox/schema/*.json`, the validator and the
+rendering of documents are made from it.
+Rule 1: no code here decides anything. Rule 2: a field has one writer: its author, or the hub; a field that
+is the hub's but by which a reader *acts* (a tick's long form) is marked `act`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Kind(StrEnum):
+    """What a document is. `config` stands for hub.yaml, the contract and the mailbox's README."""
+
+    TASK = "task"
+    ROUND = "round"
+    ASSIGNMENT = "assignment"
+    HANDOFF = "handoff"
+    QUESTION = "question"
+    MESSAGE = "message"
+    REQUEST = "request"
+    RUN = "run"
+    LEASE = "lease"
+    AGENT = "agent"
+    BOUNCE = "bounce"
+    CONFIG = "config"
+
+
+class Type(StrEnum):
+    """The form of a value. Every scalar is text; the type says which text."""
+
+    LINE = "line"  # one line of text, at most 500 characters, not empty
+    TEXT = "text"  # text, may be empty
+    NAME = "name"  # an agent's name
+    ADDRESS = "address"  # a name, `owner`, `operator`, `any:CAPABILITY`
+    ADDRESSES = "addresses"  # one address or a list of them, or `all`
+    ID = "id"  # the id of a document
+    IDS = "ids"
+    INT = "int"  # a whole number from 0 to 2^63 - 1
+    NUMBER = "number"  # a decimal number from 0
+    BOOL = "bool"  # true or false
+    DURATION = "duration"  # 45s, 90m, 2h, 3d, 1h30m
+    WHEN = "when"  # a duration from now, or a time as 2026-11-21T10:00:00Z
+    TIME = "time"  # a time as 2026-11-21T10:00:00Z
+    CHOICE = "choice"  # one of a closed list of words
+    TEXTS = "texts"  # one line or a list of lines
+    NAMES = "names"  # a list of names or capabilities
+    PLAN = "plan"  # a list of assignments: to, goal, after, deadline
+    KEY = "key"  # what a lease is about
+    GLOBS = "globs"  # path globs inside a project
+    COMMIT = "commit"  # a git commit id, 4 to 64 hex digits
+    MAP = "map"  # names to text
+    COMMAND = "command"  # a word, or a list of words
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One front-matter key of one kind."""
+
+    name: str
+    type: Type
+    about: str
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    act: bool = False  # the hub's line, but editing it is a way to act
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """A kind's fields. `hub` lines are written by hubd and stand first; `author` lines are their author's."""
+
+    kind: Kind
+    about: str
+    hub: tuple[Field, ...]
+    author: tuple[Field, ...]
+    states: tuple[str, ...]
+    final: frozenset[str]
+
+    @property
+    def hub_keys(self) -> tuple[str, ...]:
+        return tuple(f.name for f in self.hub)
+
+    @property
+    def written_by_hub(self) -> bool:
+        return not self.author
+
+    def field(self, name: str) -> Field | None:
+        return next((f for f in (*self.hub, *self.author) if f.name == name), None)
+
+
+PRIORITIES = ("low", "normal", "high", "urgent")
+OUTCOMES = ("done", "partial", "blocked")
+DECISIONS = ("approve", "reject")
+VERDICTS = ("approved", "changes_requested")
+DOS = (
+    "claim", "progress", "release", "fail", "approve", "reject", "review", "answer", "ack", "cancel", "close",
+    "recall", "retry", "reassign", "pause", "resume", "lease", "renew", "unlease",
+)  # fmt: skip
+HUB_DOS = ("expire", "plan", "start", "end")
+"""What only the hub asks of itself: because of time, by policy, or from what it observed."""
+
+_F = Field
+_ID = _F("id", Type.ID, "The document's name for life, made by the hub.")
+_KIND = _F("kind", Type.CHOICE, "What this document is.", required=True)
+_FROM = _F("from", Type.NAME, "Who wrote it: the folder it was saved in, never a claim.")
+_STATE = _F("state", Type.CHOICE, "Where it stands; see the transition table.", act=True)
+_REV = _F("rev", Type.INT, "The version of a live document: the sequence number of the commit that wrote it.")
+_CREATED = _F("created", Type.TIME, "When the hub accepted it.")
+_OUTBOX = _F("outbox", Type.TEXT, "The name it had in its author's outbox.")
+_NOTE = _F("note", Type.TEXT, "Why, in the words of who acted.", act=True)
+_COMMON = (_ID, _STATE, _REV, _FROM, _CREATED, _OUTBOX)
+_WRITTEN = (_ID, _KIND, _STATE, _REV, _FROM, _CREATED)
+
+
+def _spec(kind: Kind, about: str, hub: tuple[Field, ...], author: tuple[Field, ...], states: str, final: str) -> KindSpec:
+    return KindSpec(kind, about, hub, author, tuple(states.split()), frozenset(final.split()))
+
+
+_TASK = _spec(
+    Kind.TASK,
+    "Work that somebody wants done. Its owner plans it in rounds.",
+    (
+        *_COMMON,
+        _F("rounds", Type.INT, "How many rounds were planned so far."),
+        _F("messages", Type.INT, "How many messages named this task so far."),
+        _NOTE,
+    ),
+    (
+        _KIND,
+        _F("title", Type.LINE, "One line that says what is wanted.", required=True),
+        _F("owner", Type.ADDRESS, "Who plans it and reviews the work; its author when absent."),
+        _F("priority", Type.CHOICE, "How pressing it is.", choices=PRIORITIES),
+        _F("assignments", Type.PLAN, "A first plan; the round is then made by the hub."),
+    ),
+    "draft awaiting_approval dispatched awaiting_review completed closed",
+    "completed closed",
+)
+_ROUND = _spec(
+    Kind.ROUND,
+    "One plan for a task: who does what, in which order. Approved by a person.",
+    (
+        *_COMMON,
+        _F("number", Type.INT, "Which round of its task this is, from 1."),
+        _F("plan", Type.TEXT, "The hash of id, assignments and prose that an approval binds."),
+        _F("approved_by", Type.NAMES, "Who approved this plan so far."),
+        _F("decision", Type.CHOICE, "The long form of a tick.", choices=DECISIONS, act=True),
+        _F("verdict", Type.CHOICE, "What the review said.", choices=VERDICTS, act=True),
+        _F("handoffs", Type.TEXT, "The hash of the handoffs that a verdict binds."),
+        _NOTE,
+    ),
+    (
+        _KIND,
+        _F("task", Type.ID, "The task this plan is for.", required=True),
+        _F("assignments", Type.PLAN, "Who does what; `after: [1]` waits for the first.", required=True),
+    ),
+    "awaiting_approval dispatched awaiting_review completed changes_requested rejected recalled closed",
+    "completed changes_requested rejected recalled closed",
+)
+_ASSIGNMENT = _spec(
+    Kind.ASSIGNMENT,
+    "One agent's part of an approved round.",
+    (
+        *_WRITTEN,
+        _F("task", Type.ID, "The task it belongs to."),
+        _F("round", Type.ID, "The round it belongs to."),
+        _F("to", Type.NAME, "Who is to do it."),
+        _F("goal", Type.LINE, "What is to be done."),
+        _F("after", Type.IDS, "The assignments that must be completed first."),
+        _F("attempt", Type.INT, "Which try this is, from 1."),
+        _F("deadline", Type.TIME, "When it times out."),
+        _F("worker", Type.LINE, "The claimant's own word for itself.", act=True),
+        _F("lease", Type.INT, "The fencing token of who holds it; later steps name it."),
+        _F("question", Type.ID, "The question it waits for."),
+        _F("outcome", Type.CHOICE, "How it ended.", choices=OUTCOMES),
+        _F("because", Type.ID, "The assignment whose end cancelled this one."),
+        _NOTE,
+    ),
+    (),
+    "waiting pending claimed in_progress input_required completed failed timed_out cancelled",
+    "completed failed timed_out cancelled",
+)
+_HANDOFF = _spec(
+    Kind.HANDOFF,
+    "What an assignee gives back.",
+    (*_COMMON, _NOTE),
+    (
+        _KIND,
+        _F("assignment", Type.ID, "The assignment it ends.", required=True),
+        _F("lease", Type.INT, "The lease under which the work was done.", required=True),
+        _F("outcome", Type.CHOICE, "done, partial (flagged) or blocked (failed).", True, OUTCOMES),
+        _F("summary", Type.LINE, "One line that says what was done.", required=True),
+        _F("branch", Type.LINE, "The branch that holds the work."),
+        _F("commit", Type.COMMIT, "The commit that holds the work."),
+        _F("changed_files", Type.TEXTS, "The files that were changed, relative to the project."),
+        _F("tests_run", Type.TEXTS, "Which tests were run, and what they said."),
+        _F("risks", Type.TEXTS, "What could be wrong."),
+        _F("next_steps", Type.TEXTS, "What is left to do."),
+    ),
+    "submitted accepted returned",
+    "accepted returned",
+)
+_QUESTION = _spec(
+    Kind.QUESTION,
+    "Something somebody must answer. It may stop an assignment's clock.",
+    (
+        *_COMMON,
+        _F("until", Type.TIME, "When it expires."),
+        _F("answer", Type.TEXT, "The answer.", act=True),
+        _F("answered_by", Type.NAME, "Who answered."),
+        _NOTE,
+    ),
+    (
+        _KIND,
+        _F("to", Type.ADDRESS, "Who is asked; the operator when absent."),
+        _F("title", Type.LINE, "The question in one line.", required=True),
+        _F("assignment", Type.ID, "The assignment that waits for the answer."),
+        _F("lease", Type.INT, "The lease of that assignment."),
+        _F("task", Type.ID, "The task it is about."),
+        _F("choices", Type.TEXTS, "Possible answers, offered as ticks."),
+        _F("default", Type.LINE, "The answer when nobody answers in time."),
+        _F("expires", Type.WHEN, "When it expires."),
+    ),
+    "open answered expired",
+    "answered expired",
+)
+_MESSAGE = _spec(
+    Kind.MESSAGE,
+    "Something somebody should know.",
+    (
+        *_COMMON,
+        _F("hops", Type.INT, "How many messages led to this one since a person wrote."),
+        _F("thread", Type.ID, "The first message of this exchange."),
+        _F("until", Type.TIME, "When it expires."),
+    ),
+    (
+        _KIND,
+        _F("to", Type.ADDRESSES, "A name, a list, owner, operator, any:CAPABILITY, or all.", required=True),
+        _F("subject", Type.LINE, "One line that says what it is about.", required=True),
+        _F("reply_to", Type.ID, "The message or document it answers."),
+        _F("task", Type.ID, "The task it is about."),
+        _F("dedupe_key", Type.LINE, "The sender's own key: the same key and bytes are delivered once."),
+        _F("priority", Type.CHOICE, "How pressing it is.", choices=PRIORITIES),
+        _F("expires", Type.WHEN, "When it need not be read any more."),
+    ),
+    "unread read expired",
+    "read expired",
+)
+_REQUEST = _spec(
+    Kind.REQUEST,
+    "Something to be done to a document that lies elsewhere. It is carried out, and lies nowhere.",
+    (),
+    (
+        _KIND,
+        _F("do", Type.CHOICE, "What to do.", True, DOS),
+        _F("on", Type.KEY, "The id or the key it is about.", required=True),
+        _F("lease", Type.INT, "The lease that the step is made under."),
+        _F("worker", Type.LINE, "The claimant's own word for itself."),
+        _F("plan", Type.TEXT, "For approve: the hash of the plan or card that was read; no other is then approved."),
+        _F("handoffs", Type.TEXT, "For review: the hash of the handoffs that were read; no others are then judged."),
+        _F("verdict", Type.CHOICE, "For review.", choices=VERDICTS),
+        _F("answer", Type.TEXT, "For answer."),
+        _F("to", Type.ADDRESS, "For reassign: to whom."),
+        _F("for", Type.ID, "For start, by the hub: the document that a run is started for."),
+        _F("path", Type.GLOBS, "For lease: the path globs that are covered."),
+        _F("ttl", Type.DURATION, "For lease, renew: how long."),
+        _F("note", Type.TEXT, "Why."),
+    ),
+    "",
+    "",
+)
+_RUN = _spec(
+    Kind.RUN,
+    "One launch of an agent's process.",
+    (
+        *_WRITTEN,
+        _F("agent", Type.NAME, "Whose process."),
+        _F("on", Type.ID, "The document it was started for."),
+        _F("ended", Type.TIME, "When it ended."),
+        _F("outcome", Type.LINE, "How it ended."),
+        _NOTE,
+    ),
+    (),
+    "started ended",
+    "ended",
+)
+_LEASE = _spec(
+    Kind.LEASE,
+    "Who may work on what, until when.",
+    (
+        *_WRITTEN,
+        _F("key", Type.KEY, "What is leased: an assignment's id, or any key."),
+        _F("lease", Type.INT, "The fencing token: it only grows."),
+        _F("worker", Type.LINE, "The holder's own word for itself."),
+        _F("path", Type.GLOBS, "The path globs that are covered."),
+        _F("ttl", Type.INT, "The term in seconds; 0 for no end."),
+        _F("boot", Type.TEXT, "The boot on whose clock the deadline counts."),
+        _F("deadline", Type.NUMBER, "The deadline on that clock, in seconds."),
+        _F("left", Type.NUMBER, "Seconds left when the clock was stopped by a question."),
+        _F("expires", Type.TIME, "The same deadline as people read it; the clock above decides."),
+        _NOTE,
+    ),
+    (),
+    "held released expired",
+    "released expired",
+)
+_AGENT = _spec(
+    Kind.AGENT,
+    "A card: an agent's configuration, or a person's.",
+    (
+        *_COMMON,
+        _F("plan", Type.TEXT, "The hash of the proposed text that an approval binds."),
+        _F("decision", Type.CHOICE, "The long form of a tick.", choices=DECISIONS, act=True),
+        _NOTE,
+    ),
+    (
+        _KIND,
+        _F("name", Type.NAME, "The agent's name; the file's name says it for a saved card."),
+        _F("human", Type.BOOL, "A person, not a program."),
+        _F("description", Type.LINE, "One line about it."),
+        _F("email", Type.LINE, "What git shows as the author's address."),
+        _F("capabilities", Type.NAMES, "What it can do, for any:CAPABILITY."),
+        _F("launch", Type.CHOICE, "When the hub starts it.", choices=("manual", "auto", "always")),
+        _F("shutdown", Type.CHOICE, "When the hub stops it.", choices=("manual", "empty", "idle")),
+        _F("idle_timeout", Type.DURATION, "How long is idle."),
+        _F("runtime", Type.CHOICE, "How it runs.", choices=("process", "pty", "container")),
+        _F("command", Type.COMMAND, "A preset, or an argv list."),
+        _F("directory", Type.LINE, "The project it works in."),
+        _F("worktree", Type.MAP, "A worktree for each assignment."),
+        _F("timeout", Type.DURATION, "The longest run."),
+        _F("replicas", Type.INT, "How many at once."),
+        _F("model", Type.LINE, "Which model."),
+        _F("permission_mode", Type.LINE, "The client's own permission mode."),
+        _F("allowed_tools", Type.TEXTS, "Tools the client may use."),
+        _F("disallowed_tools", Type.TEXTS, "Tools the client may not use."),
+        _F("budget_usd", Type.NUMBER, "The most one run may cost."),
+        _F("env", Type.MAP, "Environment for its process."),
+        _F("pass_env", Type.TEXTS, "Variables passed on from the hub's environment."),
+        _F("container", Type.MAP, "Image, mounts, network, memory."),
+    ),
+    "proposed active accepted retired rejected",
+    "accepted retired rejected",
+)
+_BOUNCE = _spec(
+    Kind.BOUNCE,
+    "Why something was not accepted, and what to write instead.",
+    (
+        *_WRITTEN,
+        _F("code", Type.TEXT, "Which rule."),
+        _F("about", Type.TEXT, "The file that was refused."),
+        _F("document", Type.ID, "The document it was about, if one is known."),
+        _F("line", Type.INT, "The line in that file."),
+        _F("kept", Type.TEXT, "Where the bytes are."),
+        _F("count", Type.INT, "How often in a row; from the third on this one document counts on."),
+    ),
+    (),
+    "unread read",
+    "read",
+)
+_CONFIG = _spec(
+    Kind.CONFIG, "hub.yaml, the contract and the mailbox's README.", (), (), "active", ""
+)
+
+KINDS: Mapping[Kind, KindSpec] = MappingProxyType(
+    {
+        s.kind: s
+        for s in (
+            _TASK, _ROUND, _ASSIGNMENT, _HANDOFF, _QUESTION, _MESSAGE,
+            _REQUEST, _RUN, _LEASE, _AGENT, _BOUNCE, _CONFIG,
+        )
+    }
+)  # fmt: skip
+
+PLAN_FIELDS: tuple[Field, ...] = (
+    _F("to", Type.ADDRESS, "Who: a name, or any:CAPABILITY.", required=True),
+    _F("goal", Type.LINE, "What is to be done.", required=True),
+    _F("after", Type.TEXTS, "The numbers of the assignments in this plan that come first."),
+    _F("deadline", Type.WHEN, "When it times out."),
+)
+
+SENDABLE = frozenset(
+    {Kind.TASK, Kind.ROUND, Kind.HANDOFF, Kind.QUESTION, Kind.MESSAGE, Kind.REQUEST, Kind.AGENT}
+)
+
+WORD_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "approved": "approve", "rejected": "reject", "claimed": "claim", "in_progress": "progress",
+        "released": "release", "failed": "fail", "reviewed": "review", "answered": "answer",
+        "read": "ack", "acked": "ack", "acknowledged": "ack", "cancelled": "cancel", "canceled": "cancel",
+        "closed": "close", "recalled": "recall", "retried": "retry", "reassigned": "reassign",
+        "paused": "pause", "resumed": "resume", "leased": "lease", "renewed": "renew", "unleased": "unlease",
+    }
+)  # fmt: skip
+"""Both forms of a verb are understood; the key is the form that is turned into the value."""
+
+
+def verb(word: str) -> str:
+    """Return the verb behind either of its forms: `approved` and `approve` are `approve`."""
+    return WORD_FORMS.get(word, word)
+
+
+def verdict(word: str) -> str:
+    """Return a verdict in its one written form."""
+    return {"approve": "approved", "changes-requested": "changes_requested"}.get(word, word)
