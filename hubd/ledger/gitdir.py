@@ -48,6 +48,7 @@ CONFIG = """\
 [gc]
 	auto = 0
 	packRefs = false
+	writeCommitGraph = false
 [maintenance]
 	auto = false
 [receive]
@@ -108,8 +109,7 @@ class GitDir:
         self.warnings: list[str] = []
 
     def check(self) -> None:
-        """Refuse a git dir that leads elsewhere, put back what the hub wrote. Cheap: before every git
-        process."""
+        """Refuse a git dir that leads elsewhere, put back what the hub wrote. Before every git process."""
         try:
             self._refuse_strange_ground()
             for name, text in _OURS.items():
@@ -118,7 +118,9 @@ class GitDir:
             raise LedgerError(f".git cannot be used: {error}", "look at its owner and rights") from error
 
     def _refuse_strange_ground(self) -> None:
-        for name in ("", *_FOLDERS, *_PARENTS, "hub/tmp", "hub/quarantine"):
+        # The hub's own folders are closed to other users, and a reader may be one.
+        private = () if self.readonly else ("hub/tmp", "hub/quarantine")
+        for name in ("", *_FOLDERS, *_PARENTS, *private):
             path = self.git_dir / name if name else self.git_dir
             mode = mode_of(path)
             if mode is None and name in _SPARE:

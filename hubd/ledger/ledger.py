@@ -30,10 +30,11 @@ __all__ = ["Ledger"]
 
 Rows = list  # inside the class `list` is the method
 
-# When fast-import is ended: soon where nothing waits, and at the latest.
-_SOFT_COMMITS, _SOFT_PACKS = 5_000, 100
-_HARD_COMMITS, _HARD_PACKS = 20_000, 400
+# When fast-import has grown: it remembers each commit, and keeps each pack (one a group) from a roll-up.
+_COMMITS, _PACKS = 5_000, 100
 _DUE = 40  # packs that are worth a roll-up
+_UNTENDED = 150  # groups after which `record` does what `idle` does
+_FILES_AT_ONCE = 24  # files of rolled-up packs that one `idle` removes
 
 
 class Ledger(History):
@@ -47,6 +48,7 @@ class Ledger(History):
         self._upkeep = Upkeep(ground)
         self._broken: LedgerError | None = None
         self._look, self._due = True, _DUE
+        self._untended = 0
 
     @classmethod
     def create(
@@ -107,9 +109,9 @@ class Ledger(History):
             raise LedgerError(f"the ledger is shut: {self._broken.what}", self._broken.hint)
         if not commits:
             return []
-        if self._writer.commits >= _HARD_COMMITS or self._writer.packs >= _HARD_PACKS:
-            self._writer.retire()
-            self._look = True
+        if self._untended >= _UNTENDED:
+            self._tend(None)
+        self._untended += 1
         try:
             ids = self._write(commits)
         except (LedgerError, ValueError) as error:
@@ -241,20 +243,24 @@ class Ledger(History):
     # -- upkeep --------------------------------------------------------------------------------------
 
     def idle(self) -> RolledUp | None:
-        """Call when nothing waits, and every so often anyway.
+        """Call when nothing waits; `record` does so itself when that is never.
 
         Settles a roll-up that has ended, ends a fast-import that has grown and starts the next one, starts a
         roll-up when it is due. A few milliseconds: it waits for no roll-up.
         """
         if self._ground.readonly or self._broken is not None:
             return None
+        return self._tend(_FILES_AT_ONCE)
+
+    def _tend(self, files: int | None) -> RolledUp | None:
+        self._untended = 0
         writer = self._writer
-        if writer.commits >= _SOFT_COMMITS or writer.packs >= _SOFT_PACKS:
+        if writer.commits >= _COMMITS or writer.packs >= _PACKS:
             writer.retire()
             self._look = True
         writer.start()
         try:
-            done = self._upkeep.settle(wait=False)
+            done = self._upkeep.settle(wait=False, files=files)
             if self._look and not writer.retiring():
                 self._look = self._upkeep.begin(due=self._due)
         except LedgerError as error:

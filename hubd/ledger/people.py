@@ -127,8 +127,7 @@ class People:
         return self._advance(foreign.tip, tip, refs.read(self._git_dir, refs.FOLLOWED))
 
     def files(self, foreign: Foreign) -> list[tuple[str, bytes | None]]:
-        """(path, bytes or None for gone) of what they changed since `base` and the truth does not hold as
-        well."""
+        """(path, bytes or None for gone) of what they changed since `base`, unless the truth says so too."""
         if foreign.kind == "behind":
             return []
         found: list[tuple[str, bytes | None]] = []
@@ -206,8 +205,7 @@ class People:
                     os.unlink(left)
 
     def clear(self) -> None:
-        """Remove a lock on the index that this module left when it was killed: it is the file we had made
-        aside."""
+        """Remove our own lock on the index if we were killed holding it: it is the file we had made aside."""
         aside, lock = self._git_dir / "hub/tmp/index", self._git_dir / "index.lock"
         with suppress(OSError):
             if os.path.samestat(os.lstat(aside), os.lstat(lock)):

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Ground", "Process"]
 
-# Said again on every command line: these beat a file that was changed a moment ago.
+_INSTALL = "install git 2.38 or newer"
+
+# Said again to each process: these beat a file that was changed a moment ago.
 _OVERRIDES = {
     "core.hooksPath": "/dev/null",
     "core.fsmonitor": "false",
@@ -34,6 +36,7 @@ _OVERRIDES = {
     "core.logAllRefUpdates": "false",
     "core.fsync": "all",
     "core.compression": "1",
+    "core.multiPackIndex": "false",
     "core.alternateRefsCommand": "false",
     "fastimport.unpackLimit": "1",
     "gc.auto": "0",
@@ -77,8 +80,10 @@ class Ground(GitDir):
         nice: bool = False,
     ) -> Process:
         """Start `git ARGS`; a refused ground or a missing git is a LedgerError. `nice`: others come first."""
-        import git  # 0.1 s, and whoever only needs the types should not wait for it
-
+        try:
+            import git  # 0.1 s, and whoever only needs the types should not wait for it
+        except ImportError as error:  # GitPython looks for git at once
+            raise LedgerError("git cannot be started", _INSTALL) from error
         self.check()
         if self._git is None:
             self._git = git.Git(self.git_dir)
@@ -94,7 +99,7 @@ class Ground(GitDir):
                 pass_fds=tuple(pass_fds),
             )
         except (git.GitCommandNotFound, OSError) as error:
-            raise LedgerError(f"git cannot be started: {error}", "install git 2.38 or newer") from error
+            raise LedgerError(f"git cannot be started: {error}", _INSTALL) from error
         popen = owner.proc
         assert popen is not None
         assert popen.stdin is not None

@@ -31,7 +31,6 @@ _LOOSE_DUE = 1000
 _KEPT_BY_FAST_IMPORT = b"fast-import"
 _UNFINISHED = b"PACK\0\0\0\2\0\0\0\0"
 _STALE = 600.0
-_FILES_AT_ONCE = 24
 _ID = struct.Struct("20s")
 _IDS = 8 + 256 * 4
 _AT_ONCE_COMPARED = 100_000
@@ -81,10 +80,10 @@ class Upkeep:
         self._running = _Running(process, names, loose, before)
         return True
 
-    def settle(self, *, wait: bool) -> RolledUp | None:
-        """Go on with a roll-up: a little at a time, or to its end. None: there is none, or it is not done.
+    def settle(self, *, wait: bool, files: int | None = None) -> RolledUp | None:
+        """Go on with a roll-up that has ended, or wait for it. None: there is none, or it is not done.
 
-        Removing hundreds of files takes longer than a transition may have to wait.
+        Removes this many files (None: all), since hundreds take longer than a transition may have to wait.
         """
         if wait:
             self._reap_graph(wait=True)
@@ -92,7 +91,7 @@ class Upkeep:
         if running is not None and (wait or running.process.popen.poll() is not None):
             self._running = None
             self._verify(running)
-        for _ in range(len(self._doomed) if wait else min(_FILES_AT_ONCE, len(self._doomed))):
+        for _ in range(len(self._doomed) if files is None else min(files, len(self._doomed))):
             with suppress(FileNotFoundError):
                 os.unlink(self._doomed.pop())
         if self._doomed or self._before is None:
@@ -105,18 +104,15 @@ class Upkeep:
 
     def leave(self) -> None:
         """Wait for what is running. Its work is settled by whoever rolls up next: packs twice are no harm."""
-        for process in (self._running.process if self._running else None, self._graph):
-            if process is not None:
-                process.popen.communicate()
-        self._running = self._graph = None
+        if self._running is not None:
+            _finish(self._running.process)
+            self._running = None
+        self._reap_graph(wait=True)
 
     def _verify(self, running: _Running) -> None:
         """Doom the files of the packs and loose objects of which the new pack holds everything."""
-        out = running.process.stdout.read().decode("ascii").split()
-        complaint = running.process.stderr.read().decode("utf-8", "replace").strip()
-        status = running.process.popen.wait()
-        for pipe in (running.process.stdout, running.process.stderr):
-            pipe.close()
+        status, printed, complaint = _finish(running.process)
+        out = printed.split()
         if status or len(out) != 1:
             raise LedgerError(
                 f"packs cannot be rolled up: {complaint or status}", "`git fsck` in the mailbox"
@@ -157,7 +153,7 @@ class Upkeep:
             return True
         if not wait and self._graph.popen.poll() is None:
             return False
-        self._graph.popen.communicate()
+        _finish(self._graph)
         self._graph = None
         return True
 
@@ -230,6 +226,14 @@ def _small(sizes: dict[str, int], due: int) -> tuple[str, ...]:
             upto = number
         total += sizes[name]
     return tuple(ranked[: min(upto, _AT_ONCE)])
+
+
+def _finish(process: Process) -> tuple[int, str, str]:
+    """Wait for a git to end: its status, what it printed and what it complained of."""
+    said = [pipe.read().decode("utf-8", "replace").strip() for pipe in (process.stdout, process.stderr)]
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        pipe.close()
+    return process.popen.wait(), said[0], said[1]
 
 
 def read_ids(path: Path) -> bytes:

@@ -119,6 +119,15 @@ class Placing:
             except FileNotFoundError:
                 return None
 
+    def is_there(self, folder: str) -> bool:
+        """Whether a folder of the mailbox is there. FolderBlocked where a link or a file has its place."""
+        with told("look at", folder):
+            try:
+                with folder_at(self._root, folder):
+                    return True
+            except FileNotFoundError:
+                return False
+
     def scan(self, folder: str) -> list[tuple[str, Stamp]]:
         """Every entry of a folder, by name; nothing where the folder is missing."""
         with told("list", folder):

@@ -54,7 +54,7 @@ def test_a_large_pack_is_left_alone_until_the_small_ones_outweigh_it(box: Box) -
 
 
 def test_idle_keeps_packs_few_without_being_waited_for(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_SOFT_PACKS", 10)
+    monkeypatch.setattr(ledger, "_PACKS", 10)
     monkeypatch.setattr(ledger, "_DUE", 10)
     rolled = 0
     for _ in range(150):
@@ -67,15 +67,19 @@ def test_idle_keeps_packs_few_without_being_waited_for(box: Box, monkeypatch: py
     box.fsck()
 
 
-def test_a_writer_that_is_never_idle_is_ended_in_time(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_HARD_PACKS", 8)
-    monkeypatch.setattr(ledger, "_SOFT_PACKS", 8)
+def test_a_ledger_that_is_never_idle_keeps_its_packs_few_all_the_same(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("_PACKS", 8), ("_DUE", 8), ("_UNTENDED", 8)):
+        monkeypatch.setattr(ledger, name, value)
     pids = set()
-    for _ in range(30):
+    for _ in range(120):
         box.group(1)
         pids.add(box.ledger.writer_pid)
-    assert len(pids) >= 3
-    assert box.sequence() == list(range(1, 31))
+    assert len(pids) >= 10
+    assert box.ledger.packs() < 60
+    assert box.sequence() == list(range(1, 121))
+    box.fsck()
 
 
 def test_packs_that_a_writer_holds_are_not_touched(box: Box) -> None:
@@ -157,7 +161,7 @@ def test_what_is_lacking_is_found_however_it_is_shared_out(
 
 @pytest.mark.slow
 def test_a_persons_gc_beside_the_hub_harms_nothing(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_SOFT_PACKS", 15)
+    monkeypatch.setattr(ledger, "_PACKS", 15)
     monkeypatch.setattr(ledger, "_DUE", 10)
     box.deliver(Put("agents/ada/inbox/x.md", b"x\n"))
     box.ledger.follow()
