@@ -80,10 +80,7 @@ class KindSpec:
     author: tuple[Field, ...]
     states: tuple[str, ...]
     final: frozenset[str]
-
-    @property
-    def hub_keys(self) -> tuple[str, ...]:
-        return tuple(f.name for f in self.hub)
+    hub_keys: tuple[str, ...]
 
     @property
     def written_by_hub(self) -> bool:
@@ -117,8 +114,11 @@ _COMMON = (_ID, _STATE, _REV, _FROM, _CREATED, _OUTBOX)
 _WRITTEN = (_ID, _KIND, _STATE, _REV, _FROM, _CREATED)
 
 
-def _spec(kind: Kind, about: str, hub: tuple[Field, ...], author: tuple[Field, ...], states: str, final: str) -> KindSpec:
-    return KindSpec(kind, about, hub, author, tuple(states.split()), frozenset(final.split()))
+def _spec(
+    kind: Kind, about: str, hub: tuple[Field, ...], author: tuple[Field, ...], states: str, final: str
+) -> KindSpec:
+    keys = tuple(f.name for f in hub)
+    return KindSpec(kind, about, hub, author, tuple(states.split()), frozenset(final.split()), keys)
 
 
 _TASK = _spec(

@@ -59,8 +59,8 @@ TRAILERS = (
 )  # fmt: skip
 """The trailers of a commit, each after `Hub-`, in their order. The last four are there where they say something."""
 
-_NEW = "id from created outbox"
-_MADE = "id kind from created"
+_NEW = "id=id from=sender created outbox"
+_MADE = "id=id from=sender kind created"
 _GRANT = f"{_MADE} key lease=commit ttl worker path boot deadline expires note @text"
 _AGAIN = "attempt deadline note lease=none worker=none outcome=none question=none because=none"
 WRITES: Mapping[Kind, Mapping[str, str]] = {
@@ -70,7 +70,7 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.ROUND: {
         "submit": f"{_NEW} number plan=hash @text=saved", "amend": "plan=hash approved_by=none @text=saved",
-        "approve": "plan=hash approved_by decision note @text=read", "reject": "decision note", "recall": "note",
+        "approve": "plan=hash approved_by=given decision note @text=read", "reject": "decision note", "recall": "note",
         "finish": "handoffs", "reopen": "handoffs=none", "review": "verdict note",
     },
     Kind.ASSIGNMENT: {
@@ -91,14 +91,15 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "stop-clock": "deadline expires left", "start-clock": "boot deadline expires left", "expire": "note",
     },
     Kind.AGENT: {
-        "submit": f"{_NEW} plan=hash @text=saved", "amend": "plan=hash @text=saved", "install": "id @text=saved",
+        "submit": f"{_NEW} plan=hash @text=saved", "amend": "plan=hash @text=saved", "install": "@text=saved",
         "approve": "plan=hash decision note @text=read", "reject": "decision note",
     },
     Kind.BOUNCE: {"refuse": f"{_MADE} code about document line kept count @text"},
 }  # fmt: skip
 """The hub's lines that a step writes, besides `state` and `rev`; all others stay. `line=how` says what is written:
-`commit` (its Hub-Seq), `hash` (of what its author wrote), `actor`, `none` (the line goes). `@text` is what is not the
-hub's: `saved` (as the proposal has it), `read` (as it was, or as the proposal has it)."""
+`id`, `commit` (Hub-Seq), `hash` (of what the author wrote), `actor`, `sender` (the actor, or `hub`), `given` (who has
+approved this plan, the actor last), `none` (the line goes). `@text` is what is not the hub's: `saved` (as the
+proposal has it), `read` (as it was, or as the proposal has it)."""
 
 ASKED_AS: Mapping[str, tuple[str, ...]] = {
     "renew": ("progress",), "submit": ("plan",), "release": ("pending",), "review": ("approve", "changes_requested"),
@@ -363,7 +364,8 @@ def _writes(row: Row) -> dict[str, str]:
     """Return what becomes of the hub's lines: `any` for a line that the step writes as it sees fit."""
     known = WRITES.get(row.kind, {})
     words = known.get(f"{row.do} {row.after}", known.get(row.do, "")).split()
-    return {line: how or "any" for line, _, how in (word.partition("=") for word in words)}
+    made = {line: how or "any" for line, _, how in (word.partition("=") for word in words)}
+    return {"state": "any", "rev": "commit", **made} if row.kind in WRITES else {}
 
 
 def _table_text(table: Schema) -> str:

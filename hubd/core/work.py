@@ -213,7 +213,7 @@ class Work:
     def _lined(self, doc_id: str, kind: Kind, document: Document, lines: Mapping[str, Value | None]) -> Document:
         if doc_id.startswith("card.") or kind is Kind.CONFIG:
             return document  # people's ground: the hub writes no line there
-        return document.with_fields(lines, first=KINDS[kind].hub_keys)
+        return document.with_fields({**lines, "rev": str(self.seq)}, first=KINDS[kind].hub_keys)
 
     def _enter(self, doc: Doc, before: str, do: str, actor: str) -> None:
         row = ROWS.get((doc.kind, before, doc.state, do))
@@ -258,12 +258,10 @@ class Work:
 
     def _finished(self, doc: Doc) -> Doc:
         paths = self.places(doc)
-        document = doc.document
-        if "rev" in KINDS[doc.kind].hub_keys and not doc.id.startswith("card."):
-            document = self._lined(doc.id, doc.kind, document, {"rev": str(self.seq)})
-            shown = None if is_final(doc.kind, doc.state) else block.render(self, replace(doc, document=document))
-            document = document.with_block(shown)
-        return replace(doc, document=document, paths=paths)
+        if doc.id.startswith("card."):
+            return replace(doc, paths=paths)
+        shown = None if is_final(doc.kind, doc.state) else block.render(self, doc)
+        return replace(doc, document=doc.document.with_block(shown), paths=paths)
 
     def places(self, doc: Doc) -> tuple[str, ...]:
         """Return where a document lies in its state: what must be acted on in an inbox, the rest waiting."""

@@ -1,0 +1,61 @@
+"""What the hub says and asks by itself: about a bulk change, too many documents, a branch that was moved back.
+
+Rule: it speaks through the same door as everybody; the core decides what becomes of it.
+"""
+
+from __future__ import annotations
+
+from hubd.core.effect import Doc, Proposal
+from hubd.core.model import Kind
+from hubd.hub import Hub
+
+_BULK_MARK = "x-bulk"
+
+
+def open_bulk_question(hub: Hub) -> Doc | None:
+    """Return the hub's own open question about a bulk change."""
+    operator = hub.state.settings.word("operator")
+    asked = (d for d in hub.state.inbox(operator) if d.kind is Kind.QUESTION and d.text("from") == "hub")
+    return next((d for d in asked if d.document.get(_BULK_MARK) is not None), None)
+
+
+def ask_about_bulk(hub: Hub, count: int) -> None:
+    """Ask the operator what a bulk change was meant to be."""
+    text = (
+        "---\nkind: question\nto: operator\n"
+        f"title: {count} live documents changed or went at once. What is to be done?\n"
+        "choices: [put the truth back, judge each file]\n"
+        f"{_BULK_MARK}: asked\n---\n"
+        "This happens after a script that went wrong, or a restored backup. Until you answer, no change of a live\n"
+        "document is judged; new documents in outboxes are. What is put back is kept in .git/hub/quarantine.\n"
+    )
+    hub.judge(Proposal("hub", "hub", "hub/bulk", text.encode(), "hub", f"{count} documents changed at once"))
+
+
+def bulk_answer(hub: Hub) -> str:
+    """Return the answer to the last bulk question, once."""
+    answer, hub.bulk_answer = hub.bulk_answer, ""
+    return answer
+
+
+def tell_too_fast(hub: Hub, name: str) -> None:
+    """Tell an agent, once an episode, that it sends too much."""
+    rate, burst = hub.state.settings.number("rate"), hub.state.settings.number("burst")
+    hub.log("warning", f"{name} sends more than {rate} documents a minute; the rest waits in its outbox")
+    text = (
+        f"---\nkind: message\nto: {name}\nsubject: You send more than {rate} documents a minute\n---\n"
+        f"Code: too-fast. What is over the limit ({burst} at once, then {rate} a minute) stays in your outbox,\n"
+        "untouched, and is judged in its turn. Nothing is lost, and nothing needs to be sent again.\n"
+    )
+    hub.judge(Proposal("hub", "hub", "hub/rate", text.encode(), "hub", "too-fast"))
+
+
+def tell_moved_back(hub: Hub, tip: str, count: int) -> None:
+    """Tell the operator, once, that their branch was moved back and the truth was not."""
+    text = (
+        "---\nkind: message\nto: operator\nsubject: The branch was moved back; the truth was not\n---\n"
+        f"`git reset` or the like took refs/heads/main back to {tip[:12]}, and {count} files with it. What has\n"
+        "happened stays: the mailbox's files show again what is true, and the branch follows it. No step was\n"
+        "undone. To take something back, recall a round, cancel an assignment or close a task.\n"
+    )
+    hub.judge(Proposal("hub", "hub", "hub/behind", text.encode(), "hub", "refs/heads/main was moved back"))

@@ -1,0 +1,50 @@
+"""The read model: what every front end shows, from the state and the ledger, in one place.
+
+Guarantee: a question changes nothing, and an answer is a plain dict that JSON can hold, whatever was asked.
+Rule 1: no front end reads documents or git by itself. Rule 2: times are absolute here
+(`2026-11-21T10:00:00Z`); who shows them makes them relative. Rule 3: git is not asked here, the ledger is.
+
+    rows.py       one document as a row; who may do what with it
+    lookup.py     ids from prefixes, one document in full, a task with all that belongs to it
+    history.py    the log
+    overview.py   status, agents, leases, tasks
+    now.py        NOW.md, what waits for whom
+    reading.py    the same view without a hub: the ledger opened for reading
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from hubd.query import history, lookup, overview
+from hubd.query.now import now_text, write_now
+from hubd.query.rows import SCHEMA, View, failed
+
+__all__ = ["SCHEMA", "View", "answer", "now_text", "write_now"]
+
+_ANSWERS: Mapping[str, Callable[[View, Mapping[str, Any]], dict[str, Any]]] = {
+    "agents": overview.agents,
+    "family": lookup.family,
+    "find": lookup.find,
+    "inbox": overview.inbox,
+    "leases": overview.leases,
+    "log": history.log,
+    "operator": overview.operator,
+    "show": lookup.show,
+    "tasks": overview.tasks,
+}
+
+
+def answer(
+    hub: View, what: str, args: Mapping[str, Any], facts: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Answer one question. `facts` is what only a running daemon knows: its pid, uptime and troubles."""
+    if what == "status":
+        return overview.status(hub, args, facts or {})
+    ask = _ANSWERS.get(what)
+    if ask is None:
+        return failed(
+            "bad-request", f"there is no question `{what}`", f"ask: {', '.join(sorted(_ANSWERS))}, status"
+        )
+    return ask(hub, args)
