@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hubd.cli import display
-from hubd.cli.frame import Answer, Session, command
+from hubd.cli.frame import Answer, Ended, Session, command
 from hubd.cli.texts import sole
 
 __all__ = ["COMMANDS"]
@@ -64,8 +64,8 @@ def approve(session: Session, round_: str | None, note: str | None, plan: str | 
     id_, said = _which(session, "approve", round_, note)
     shown = session.show(id_)
     _plan(session, shown)
-    if round_ is None and not yes and session.may_ask:
-        click.confirm("approve?", abort=True)
+    if round_ is None and not yes and session.may_ask and not click.confirm("approve?"):
+        raise Ended("nothing was approved", f'`hubctl reject {id_} "why"` gives it back', "declined")
     bound = plan or shown["header"].get("plan")
     told = session.act("approve", id_, plan=bound, note=said)
     lines = [f"{told['id']}: {display.state(told['state'])}" + (f" (plan {bound})" if bound else "")]
@@ -128,9 +128,9 @@ retry = _simple(
 )  # fmt: skip
 
 
-@command("reassign", "hubctl reassign fix-login.r1.a1 frontend")
+@command("reassign", "hubctl reassign fix-login.r1.a1 --to frontend")
 @click.argument("id_", metavar="ASSIGNMENT")
-@click.argument("agent")
+@click.option("--to", "agent", metavar="NAME", required=True, help="Who is to do it; may be any:CAPABILITY.")
 @click.argument("note", required=False)
 def reassign(session: Session, id_: str, agent: str, note: str | None) -> None:
     """Give an assignment to another agent."""

@@ -26,7 +26,7 @@ _HOW: Mapping[str, str] = {
     "ack": "ack {id}",
     "recall": "recall {id}",
     "retry": "retry {id}",
-    "reassign": "reassign {id} AGENT",
+    "reassign": "reassign {id} --to NAME",
     "cancel": "cancel {id}",
     "close": "task close {id}",
     "renew": "lease renew {key}",

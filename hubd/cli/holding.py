@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 
@@ -48,14 +49,17 @@ def hold(
         "HUB_MAILBOX": str(session.layout.root),
     }
     session.client.rest()
+    running: subprocess.Popen[bytes] | None = None
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: running.terminate() if running else None)
     try:
         running = subprocess.Popen(list(command), env=around)
+        watched = _Watched(session, running, term, renew, mine, lambda: held is None or held.still_held())
+        return after(watched.code())
     except OSError as error:
+        if running is not None:
+            raise
         click.echo(f"hubctl: cannot run {command[0]}: {error.strerror}", err=True)
         return after(CANNOT_RUN)
-    before = signal.signal(signal.SIGTERM, lambda _number, _frame: _pass_on(running))
-    try:
-        return after(_watch(session, running, term, renew, mine, lambda: held is None or held.still_held()))
     finally:
         signal.signal(signal.SIGTERM, before)
         session.client.rest()
@@ -63,45 +67,57 @@ def hold(
             held.release()
 
 
-def _pass_on(running: subprocess.Popen[bytes]) -> None:
-    running.terminate()
+@dataclass(slots=True)
+class _Watched:
+    """A running command, and the lease that it runs under."""
 
+    session: Session
+    running: subprocess.Popen[bytes]
+    term: float
+    renew: Callable[[], None]
+    mine: Callable[[], bool | None]
+    still_held: Callable[[], bool]
 
-def _watch(
-    session: Session, running: subprocess.Popen[bytes], term: float, renew: Callable[[], None],
-    mine: Callable[[], bool | None], still_held: Callable[[], bool],
-) -> int:  # fmt: skip
-    every = max(term / 3, 1.0) if term else None
-    due = time.monotonic()  # the first renewal says that the work has begun
-    ended = False
-    while True:
+    def code(self) -> int:
+        """Wait for the command's end, renewing meanwhile."""
         try:
-            code = running.wait(timeout=min(_LOOK, every or _LOOK))
-            return code if code >= 0 else 128 - code
-        except subprocess.TimeoutExpired:
-            pass
+            code = self._watch()
         except KeyboardInterrupt:
-            # The terminal has sent it to the command too; wait for what it makes of it.
-            return _await(running)
-        if ended or every is None:
-            continue
-        if time.monotonic() < due and still_held():
-            continue
+            # The terminal has sent it to the command too; wait for what that makes of it.
+            return _await(self.running)
+        return code if code >= 0 else 128 - code
+
+    def _watch(self) -> int:
+        every = max(self.term / 3, 1.0)
+        due = time.monotonic()  # the first renewal says that the work has begun
+        needed = self.term > 0
+        while True:
+            try:
+                return self.running.wait(timeout=_LOOK if needed else None)
+            except subprocess.TimeoutExpired:
+                pass
+            if time.monotonic() < due and self.still_held():
+                continue
+            state = self._renewed()
+            due = time.monotonic() + every
+            if state is None:
+                needed = False
+            elif not state:
+                click.echo("hubctl: the lease was lost; the command is told to end", err=True)
+                self.running.terminate()
+                return _await(self.running) or 1
+
+    def _renewed(self) -> bool | None:
+        """Renew the lease if it is still ours; what cannot be asked or done now is tried again."""
         try:
-            state = mine()
+            state = self.mine()
             if state:
-                renew()
-            session.client.rest()
+                self.renew()
+            self.session.client.rest()
         except (Unreachable, Ended) as error:
             click.echo(f"hubctl: could not renew the lease: {error}", err=True)
-            state = True if isinstance(error, Unreachable) else mine()
-        due = time.monotonic() + every
-        if state is None:
-            ended = True
-        elif not state:
-            click.echo("hubctl: the lease was lost; the command is told to end", err=True)
-            running.terminate()
-            return _await(running) or 1
+            return True
+        return state
 
 
 def _await(running: subprocess.Popen[bytes]) -> int:

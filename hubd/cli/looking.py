@@ -37,6 +37,9 @@ def status(session: Session) -> None:
     _section("nothing waits for anybody", ("who", "id", "kind", "state", "since"), [
         (w["agent"], w["id"], w["kind"], w["state"], display.ago(w["created"], now)) for w in told["waits"]
     ], give=1, colour=3)  # fmt: skip
+    more = sum(a["inbox"] for a in told["agents"]) - len(told["waits"])
+    if more > 0:
+        click.echo(f"and {more} more: `hubctl inbox AGENT`")
     _section(
         "no agents yet",
         ("agent", "inbox", "waiting", "holds", "oldest", "can"),
@@ -126,6 +129,8 @@ def inbox(session: Session, agent: str | None, waiting: bool) -> None:
     nothing = f"{told['agent']} waits for nothing" if waiting else f"nothing waits for {told['agent']}"
     table = display.table(("id", "kind", "state", "from", "since", "title"), rows, give=5, colour=2)
     session.tell(told, table if rows else nothing)
+    if told["more"]:
+        session.say(f"and {told['more']} more, newer ones")
 
 
 @command("show", "hubctl show fix-login\nhubctl show fix-login.r1.a1 --json")
@@ -190,8 +195,11 @@ def log(session: Session, id_: str | None, of: str | None, limit: int, **filters
         args["id"] = session.find(str(id_ or of))["id"]
     told = session.ask("log", limit=limit, **args)
     now = display.today()
-    rows = [(str(t["seq"]), display.ago(t["time"], now), t["actor"], *_step(t)) for t in told["transitions"]]
-    table = display.table(("seq", "when", "who", "document", "step"), rows, give=3)
+    rows = [
+        (str(t["seq"]), display.ago(t["time"], now).removesuffix(" ago"), t["actor"], *_step(t))
+        for t in told["transitions"]
+    ]
+    table = display.table(("seq", "ago", "who", "document", "step"), rows, give=3)
     session.tell(told, table if rows else "nothing happened that is asked for")
     if told.get("more") and len(rows) < limit:
         session.say("older history was not looked at; a filter such as --id or --since looks at all of it")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hubd.cli.frame import MISUSED, Ended
+from hubd.cli.frame import MISUSED, NOT_REACHED, Ended
 from hubd.client import Client, Unreachable, tap
 from hubd.layout import Layout
 
@@ -57,7 +57,8 @@ def start(layout: Layout, wait: float) -> int:
         if told is not None and told.get("ready"):
             _let_go(process)
             return int(told["pid"])
-        if process.poll() is not None:
+        # Another hubd may have been quicker to the lock: then that one is waited for.
+        if process.poll() not in (None, NOT_REACHED):
             said = log.read_bytes()[began:].decode("utf-8", "replace").strip().splitlines()
             why = next(
                 (row for row in said if row.startswith("hubd: ")), said[-1] if said else "it said nothing"

@@ -24,7 +24,8 @@ WAIT = 10.0
 _LOCK_WAIT = 0.3
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)
 _DEEP = ("find", "show", "family")  # may search the archive by a prefix: not in the daemon's time
-_WALKS = ("id", "agent", "kind", "since", "until", "scan")  # may walk all of history: neither
+_WALKS = ("id", "agent", "kind", "since", "until")  # may walk all of history: neither
+_ALL = 2**62
 
 
 class Client:
@@ -52,7 +53,7 @@ class Client:
     def query(self, what: str, **args: Any) -> dict[str, Any]:
         """Ask the read model."""
         if what == "log" and any(args.get(key) for key in _WALKS):
-            return self._read(what, args)
+            return self._read(what, {"scan": _ALL, **args})
         told = None
         if self._hub is None:
             told = tap(self.layout, {"do": "query", "what": what, "args": args}, self.wait)

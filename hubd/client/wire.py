@@ -100,7 +100,10 @@ def tap(layout: Layout, message: Mapping[str, Any], timeout: float) -> dict[str,
         os.close(folder)
     if not heard.endswith(b"\n"):
         return None  # it ended in the middle of its answer
-    answer = json.loads(heard)
+    try:
+        answer = json.loads(heard)
+    except ValueError:
+        answer = None
     if not isinstance(answer, dict):
         raise Unreachable("hubd said something that is no answer", "are hubctl and hubd of one version?")
     return answer

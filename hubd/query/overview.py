@@ -12,6 +12,7 @@ from hubd.core.time import format_wall
 from hubd.query.rows import PAUSE, SCHEMA, View, failed, oldest_first, reader, row, title
 
 WAITS_SHOWN = 20
+INBOX_SHOWN = 500  # rows: a daemon that tells of ten thousand does nothing else meanwhile
 
 
 def operator(view: View, _args: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,9 +39,9 @@ def inbox(view: View, args: Mapping[str, Any]) -> dict[str, Any]:
     flaw = _no_agent(view, name)
     if flaw is not None:
         return flaw
-    docs = view.state.inbox(name, "waiting" if args.get("waiting") else "inbox")
-    rows = [row(view.state, d, name) for d in oldest_first(docs)]
-    return {"schema": SCHEMA, "agent": name, "documents": rows}
+    docs = oldest_first(view.state.inbox(name, "waiting" if args.get("waiting") else "inbox"))
+    rows = [row(view.state, d, name) for d in docs[:INBOX_SHOWN]]
+    return {"schema": SCHEMA, "agent": name, "documents": rows, "more": len(docs) - len(rows)}
 
 
 def agents(view: View, args: Mapping[str, Any]) -> dict[str, Any]:

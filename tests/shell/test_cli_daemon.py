@@ -150,7 +150,7 @@ def test_a_command_whose_lease_was_lost_is_told_to_end(box: Box) -> None:
     script = "import time; print('works', flush=True); time.sleep(60)"
     holding = box.start("--as", "backend", "claim", id_, "--hold", "--", sys.executable, "-c", script)
     until(lambda: told(box.process("show", id_, "--json"))["state"] == "in_progress")
-    assert box.process("reassign", id_, "tester").returncode == 0
+    assert box.process("reassign", id_, "--to", "tester").returncode == 0
     out, err = holding.communicate(timeout=DEADLINE)
     assert holding.returncode != 0
     assert "works" in out
@@ -212,6 +212,14 @@ def test_up_says_ready_and_down_ends_it(tmp_path: Path) -> None:
     assert "has ended" in down.stdout
     assert Client(Layout(box.root)).ping() is None
     assert box.process("down").stdout == "hubd does not run here\n"
+
+
+def test_two_ups_at_once_start_one_hubd(tmp_path: Path) -> None:
+    box = make(tmp_path / "box")
+    started = [box.start("up", "--json") for _ in range(2)]
+    answers = [json.loads(process.communicate(timeout=40)[0]) for process in started]
+    assert answers[0]["pid"] == answers[1]["pid"] == told(box.process("status", "--json"))["daemon"]["pid"]
+    assert box.process("down").returncode == 0
 
 
 def test_up_tells_why_hubd_did_not_start(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_an_ended_assignment_is_retried_reassigned_cancelled(box: Box) -> None:
     box.ok("approve")
     assert box.json("fail", task, "no database", who="backend")["state"] == "failed"
     assert box.json("retry", task)["state"] == "pending"
-    assert box.json("reassign", task, "tester")["state"] == "pending"
+    assert box.json("reassign", task, "--to", "tester")["state"] == "pending"
     assert [d["id"] for d in box.json("inbox", "tester")["documents"]] == [f"{task}.r1.a1"]
     assert box.json("cancel", task, "done by hand")["state"] == "cancelled"
     assert box.json("task", "close", task)["state"] == "closed"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,41 +12,12 @@ import pytest
 from hubd import query
 from hubd.core import place
 from hubd.core.effect import Step
-from hubd.layout import Layout
 from hubd.query.lookup import fits
 from hubd.query.rows import verbs
 from tests.core.play import Table
+from tests.shell.views import view
 
 Ask = Callable[..., dict[str, Any]]
-
-
-class Archive:
-    """A ledger's tree in memory, as far as the read model looks at it."""
-
-    def __init__(self, table: Table) -> None:
-        self.table = table
-        self.read_paths: list[str] = []
-
-    def read(self, path: str) -> bytes | None:
-        self.read_paths.append(path)
-        return self.table.tree.get(path)
-
-    def children(self, folder: str) -> list[tuple[str, str, bool]]:
-        below = [p[len(folder) + 1 :] for p in self.table.tree if p.startswith(f"{folder}/")]
-        names = {p.split("/")[0]: "/" in p for p in below}
-        return [(name, "", folder) for name, folder in sorted(names.items())]
-
-    def load(self, prefixes: list[str]) -> list[tuple[str, bytes]]:
-        return [
-            (p, d) for p, d in sorted(self.table.tree.items()) if any(p.startswith(f"{f}/") for f in prefixes)
-        ]
-
-    def tip(self) -> str:
-        return ""
-
-
-def view(table: Table) -> Any:
-    return SimpleNamespace(state=table.state, ledger=Archive(table), layout=Layout(Path("/box")))
 
 
 @pytest.fixture
@@ -104,6 +73,15 @@ def test_what_waits_for_somebody_else_is_not_in_the_inbox(table: Table, ask: Ask
     table.plan(task)
     assert ask("inbox", agent="lead")["documents"] == []
     assert [d["id"] for d in ask("inbox", agent="lead", waiting=True)["documents"]] == [task]
+
+
+def test_a_very_full_inbox_is_cut_and_says_so(
+    table: Table, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubd.query.overview.INBOX_SHOWN", 2)
+    first = [table.task(f"Task {n}") for n in "abc"][:2]
+    told = ask("inbox", agent="lead")
+    assert ([d["id"] for d in told["documents"]], told["more"]) == (first, 1)
 
 
 def test_nobody_named_is_the_operator_and_nobody_known_is_told(table: Table, ask: Ask) -> None:
@@ -385,11 +363,12 @@ def test_now_says_so_when_nothing_waits(table: Table) -> None:
     assert "Nothing waits for anybody." in query.now_text(view(table))
 
 
-def test_now_is_short_whatever_waits(table: Table) -> None:
-    for number in range(230):
+def test_now_is_short_whatever_waits(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubd.query.now.MOST", 10)
+    for number in range(12):
         table.drop(
             "backend", f"---\nkind: message\nto: lead\nsubject: Number {number}\n---\nText\n", f"m{number}.md"
         )
     text = query.now_text(view(table))
-    assert text.count("\n") < 220
-    assert "and 30 more in `agents/lead/inbox/`" in text
+    assert text.count("- [m-") == 10
+    assert "and 2 more in `agents/lead/inbox/`" in text
