@@ -37,7 +37,9 @@ def sendable_kind(document: Document) -> Kind | Refusal:
     entry = document.entry("kind")
     if not isinstance(word, str) or entry is None:
         kinds = ", ".join(sorted(SENDABLE))
-        return Refusal("missing-key", "the front matter has no `kind:`", f"add one line: `kind:` and one of {kinds}", 2)
+        return Refusal(
+            "missing-key", "the front matter has no `kind:`", f"add one line: `kind:` and one of {kinds}", 2
+        )
     if word in SENDABLE:
         return Kind(word)
     near = difflib.get_close_matches(word, sorted(SENDABLE), 1)
@@ -115,7 +117,9 @@ def check_value(field: Field, value: Value) -> str | None:
         ok = all(isinstance(v, str) and not _HIDDEN.search(v) for v in lines)
         return None if ok else "one line, or a list of lines, without hidden characters"
     if field.type is Type.COMMAND:
-        ok = isinstance(value, str) or (isinstance(value, tuple) and all(isinstance(v, str) and v for v in value))
+        ok = isinstance(value, str) or (
+            isinstance(value, tuple) and all(isinstance(v, str) and v for v in value)
+        )
         return None if ok and value else "a word, or a list of words"
     if isinstance(value, tuple) and field.type in _LISTS:
         if not value:
@@ -126,7 +130,13 @@ def check_value(field: Field, value: Value) -> str | None:
     if not isinstance(value, str):
         return "one value, not a list or a mapping"
     if field.type is Type.CHOICE:
-        word = verb(value) if field.name in ("do", "decision") else verdict(value) if field.name == "verdict" else value
+        word = (
+            verb(value)
+            if field.name in ("do", "decision")
+            else verdict(value)
+            if field.name == "verdict"
+            else value
+        )
         return None if not field.choices or word in field.choices else "one of " + ", ".join(field.choices)
     return _SCALARS[field.type](value)
 
@@ -186,7 +196,7 @@ def _line(value: str) -> str | None:
 
 def _address(value: str) -> str | None:
     name, _, host = value.partition("@")
-    if host and not _HOST.match(host) or value.endswith("@"):
+    if (host and not _HOST.match(host)) or value.endswith("@"):
         return "a name, or name@host"
     if name.startswith("any:"):
         return None if _CAPABILITY.match(name[4:]) else "any: and a capability, as any:review"
@@ -195,12 +205,16 @@ def _address(value: str) -> str | None:
 
 def _duration(value: str) -> str | None:
     seconds = parse_duration(value)
-    return None if seconds is not None and seconds <= LONGEST else "a duration such as 45s, 90m, 2h, of ten years at most"
+    return (
+        None
+        if seconds is not None and seconds <= LONGEST
+        else "a duration such as 45s, 90m, 2h, of ten years at most"
+    )
 
 
 def _when(value: str) -> str | None:
     seconds, when = parse_duration(value), parse_wall(value)
-    if seconds is not None and seconds <= LONGEST or when is not None and 1970 <= when.year < 9000:
+    if (seconds is not None and seconds <= LONGEST) or (when is not None and 1970 <= when.year < 9000):
         return None
     return "a duration (45s, 90m, 2h, 3d) or a time (2026-11-21T10:00:00Z)"
 
@@ -236,13 +250,17 @@ _SCALARS: Mapping[Type, Check] = {
     Type.DURATION: _duration,
     Type.WHEN: _when,
     Type.TIME: lambda v: None if parse_wall(v) is not None else "a time such as 2026-11-21T10:00:00Z",
-    Type.KEY: lambda v: None if KEY.match(v) else "an id, or a key of at most 200 characters without spaces in front",
+    Type.KEY: lambda v: (
+        None if KEY.match(v) else "an id, or a key of at most 200 characters without spaces in front"
+    ),
     Type.GLOBS: _glob,
     Type.COMMIT: lambda v: None if _COMMIT.match(v) else "a git commit id of 4 to 64 lower-case hex digits",
 }
 _LISTS: Mapping[Type, Callable[[Value], str | None]] = {
     Type.ADDRESSES: lambda v: _address(v) if isinstance(v, str) else "a list of names",
-    Type.NAMES: lambda v: None if isinstance(v, str) and _CAPABILITY.match(v) else "a list of names of a-z, 0-9 and -",
+    Type.NAMES: lambda v: (
+        None if isinstance(v, str) and _CAPABILITY.match(v) else "a list of names of a-z, 0-9 and -"
+    ),
     Type.IDS: lambda v: None if isinstance(v, str) and ID.match(v) else "a list of ids",
     Type.GLOBS: lambda v: _glob(v) if isinstance(v, str) else "a list of globs",
 }

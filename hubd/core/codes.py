@@ -32,34 +32,54 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "control-character": Code("A character that cannot be seen.", "remove the character"),
         "duplicate-key": Code("One key stands twice in a header.", "leave one of the two lines"),
         "header-too-large": Code("A header is larger than 64 KiB.", "move text from the header to the body"),
-        "hub-marker": Code("The hub's markers in somebody else's text.", "remove the marker lines and what is between"),
+        "hub-marker": Code(
+            "The hub's markers in somebody else's text.", "remove the marker lines and what is between"
+        ),
         "inline-comment": Code("A comment behind a value, or a value that YAML would cut.", _SHOWN),
         "mixed-newlines": Code("Lines of one header end in different ways.", "end all lines the same way"),
         "multi-line-value": Code("A value goes over several lines.", _SHOWN),
-        "no-header": Code("There is no front matter.", "begin with a line `---`, then `key: value` lines, then `---`"),
-        "not-a-mapping": Code("The header is not made of `key: value` lines.", "write one `key: value` on each line"),
+        "no-header": Code(
+            "There is no front matter.", "begin with a line `---`, then `key: value` lines, then `---`"
+        ),
+        "not-a-mapping": Code(
+            "The header is not made of `key: value` lines.", "write one `key: value` on each line"
+        ),
         "not-utf8": Code("The bytes are not UTF-8.", "save the file as UTF-8"),
         "too-deep": Code("Lists and mappings nest too deep.", "nest less"),
-        "too-large": Code("Larger than the contract allows.", "make it shorter, or name a file of your project instead"),
+        "too-large": Code(
+            "Larger than the contract allows.", "make it shorter, or name a file of your project instead"
+        ),
         "unclosed-block": Code("The hub's block has lost its end.", "restore the line `<!-- /hub -->`"),
         "unclosed-header": Code("The header has no closing fence.", "end the header with a line `---`"),
-        "unquoted-value": Code("YAML would read the value as something else.", "put the value in double quotes"),
-        "yaml-feature": Code("Anchors, aliases, tags, merge keys and directives.", "write the text out, in quotes"),
+        "unquoted-value": Code(
+            "YAML would read the value as something else.", "put the value in double quotes"
+        ),
+        "yaml-feature": Code(
+            "Anchors, aliases, tags, merge keys and directives.", "write the text out, in quotes"
+        ),
         # fields
-        "bad-name": Code("The file's name cannot be used here.", "use a-z, 0-9, `.`, `_` and -, and end in .md"),
+        "bad-name": Code(
+            "The file's name cannot be used here.", "use a-z, 0-9, `.`, `_` and -, and end in .md"
+        ),
         "bad-value": Code("A value has not the form of its field.", "correct the value"),
         "has-id": Code("A new document carries an id.", "remove the line, or drop a request about that id"),
-        "hub-line": Code("A line that the hub writes was written or altered.", "leave the line as it was, or out"),
+        "hub-line": Code(
+            "A line that the hub writes was written or altered.", "leave the line as it was, or out"
+        ),
         "missing-key": Code("A key that is needed is not there.", "add the line"),
         "not-sendable": Code("A kind that nobody sends.", "drop a request to act on such a document"),
-        "unknown-key": Code("A key that this kind does not have.", "correct it, or begin your own keys with x-"),
+        "unknown-key": Code(
+            "A key that this kind does not have.", "correct it, or begin your own keys with x-"
+        ),
         "unknown-kind": Code("A kind that does not exist.", "write one of the kinds that can be sent"),
         # files
         "deleted": Code("Something live was removed.", "act on it instead of removing it"),
         "hub-ground": Code("A place where only the hub writes.", "save new documents in your outbox"),
         "not-a-file": Code("A link, a pipe, a folder or the like.", "save a plain text file"),
         "not-delivered": Code("A file that the hub did not put there.", "save new documents in your outbox"),
-        "read-only": Code("The text of a document was changed by somebody who may not.", "write to its author instead"),
+        "read-only": Code(
+            "The text of a document was changed by somebody who may not.", "write to its author instead"
+        ),
         # who
         "not-yours": Code("The step is for somebody else.", "ask the one whose it is"),
         "unknown-agent": Code("The sender has no card.", "ask the operator for a card, cards/NAME.md"),
@@ -71,16 +91,24 @@ CODES: Mapping[str, Code] = MappingProxyType(
         # what
         "unknown-id": Code("No document has this id.", "copy the id from your inbox"),
         "wrong-state": Code("The document's state does not allow the step.", "see what can be done now"),
-        "already-sent": Code("Changed bytes came after the document could be changed.", "send it under another name"),
+        "already-sent": Code(
+            "Changed bytes came after the document could be changed.", "send it under another name"
+        ),
         "not-amendable": Code("A part that cannot be changed afterwards.", "send a new document instead"),
         "already-approved": Code("One person approves once.", "somebody else must approve too"),
         "already-claimed": Code("Somebody else holds it.", "take another, or wait"),
         "ambiguous-decision": Code("Two decisions at once.", "leave one of them"),
-        "plan-changed": Code("The plan is not the one that was read.", "read it again, and decide on what it says now"),
-        "stale-buffer": Code("The document changed since it was read.", "read it again and make the change there"),
+        "plan-changed": Code(
+            "The plan is not the one that was read.", "read it again, and decide on what it says now"
+        ),
+        "stale-buffer": Code(
+            "The document changed since it was read.", "read it again and make the change there"
+        ),
         "stale-lease": Code("The lease named is not the one that is held.", "claim it anew"),
         "lease-taken": Code("Somebody else holds the key, or paths that overlap.", "wait, or ask the holder"),
-        "duplicate-message": Code("A dedupe_key was used before, with other bytes.", "use a new key for a new message"),
+        "duplicate-message": Code(
+            "A dedupe_key was used before, with other bytes.", "use a new key for a new message"
+        ),
         "still-needed": Code("Something depends on it.", "change first what depends on it"),
         # limits
         "too-many-assignments": Code("max_assignments_per_round.", "plan the rest in a later round"),
@@ -90,7 +118,9 @@ CODES: Mapping[str, Code] = MappingProxyType(
         "too-many-recipients": Code("max_recipients.", "name fewer"),
         "too-many-rounds": Code("max_rounds.", "approve what is there, or close the task"),
         # said by the shell, not decided
-        "too-fast": Code("More than `rate` proposals a minute.", "nothing is lost; what waits is judged in its turn"),
+        "too-fast": Code(
+            "More than `rate` proposals a minute.", "nothing is lost; what waits is judged in its turn"
+        ),
         "hub-defect": Code("hubd failed on it; nothing was changed.", "report it"),
     }
 )

@@ -19,7 +19,7 @@ from hubd.core.transition import is_final
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """Ask about a document when a clock reaches `at`: seconds on the wall (since 1970) or on the boot's clock."""
+    """Ask about a document when a clock reaches `at`, in seconds: the wall's (since 1970) or the boot's."""
 
     document: str
     clock: str  # "wall" or "mono"
@@ -64,13 +64,15 @@ def _plans_itself(state: State, task: Doc) -> bool:
 
 
 def _approves_itself(state: State, round_: Doc) -> str | None:
-    """A round that the hub made from a task's own plan is approved by that, where the author is an approver."""
+    """A round made from a task's own plan is approved by that, where the task's author is an approver."""
     task = state.get(round_.id.rpartition(".")[0])
     if task is None or round_.text("from") != "hub" or round_.text("number") != "1":
         return None
     author = task.text("from")
     settings = state.settings
-    may = author in settings.names("approvers") and state.is_person(author) and not settings.flag("not_author")
+    may = (
+        author in settings.names("approvers") and state.is_person(author) and not settings.flag("not_author")
+    )
     if may and settings.word("self_approval") == "allow" and author not in round_.texts("approved_by"):
         return author
     return None

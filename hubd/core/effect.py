@@ -111,7 +111,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One commit: the transition, all its consequences (the steps of other documents, and all changed paths)."""
+    """One commit: the transition, and all its consequences: other documents' steps, and all changed paths."""
 
     seq: int
     transition: Transition

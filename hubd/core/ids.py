@@ -37,7 +37,7 @@ def token(*parts: str) -> str:
 
 
 def number(hub_id: str, seq: int) -> str:
-    """Return a sequence number as letters: four of them for the first million, and one more for each 32 times.
+    """Return a sequence number as letters: four for the first million, one more for each 32 times that.
 
     Numbers of one length are shuffled among each other (by steps that can be undone), so that neighbours look
     nothing like each other; the hub's id says how.

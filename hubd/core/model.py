@@ -1,9 +1,8 @@
 """What a document may say: the kinds, their fields, and who writes each field.
 
-Guarantee: this data is the only list of kinds and fields; `mailbox/schema/*.json`, the validator and the
-rendering of documents are made from it.
-Rule 1: no code here decides anything. Rule 2: a field has one writer: its author, or the hub; a field that
-is the hub's but by which a reader *acts* (a tick's long form) is marked `act`.
+Guarantee: this data is the only list of kinds and fields; schemas and validator are made of it.
+Rule 1: no code here decides anything. Rule 2: a field has one writer, its author or the hub; a field that is
+the hub's but by which a reader *acts* (a tick's long form) is marked `act`.
 """
 
 from __future__ import annotations
@@ -98,10 +97,10 @@ DOS = (
     "claim", "progress", "release", "fail", "approve", "reject", "review", "answer", "ack", "cancel", "close",
     "recall", "retry", "reassign", "pause", "resume", "lease", "renew", "unlease",
 )  # fmt: skip
-HUB_DOS = ("expire", "plan", "start", "end")
-"""What only the hub asks of itself: because of time, by policy, or from what it observed."""
+HUB_DOS = ("expire", "plan", "start", "end")  # what only the hub asks, and only of itself
 
 _F = Field
+_Fields = tuple[Field, ...]
 _ID = _F("id", Type.ID, "The document's name for life, made by the hub.")
 _KIND = _F("kind", Type.CHOICE, "What this document is.", required=True)
 _FROM = _F("from", Type.NAME, "Who wrote it: the folder it was saved in, never a claim.")
@@ -114,9 +113,7 @@ _COMMON = (_ID, _STATE, _REV, _FROM, _CREATED, _OUTBOX)
 _WRITTEN = (_ID, _KIND, _STATE, _REV, _FROM, _CREATED)
 
 
-def _spec(
-    kind: Kind, about: str, hub: tuple[Field, ...], author: tuple[Field, ...], states: str, final: str
-) -> KindSpec:
+def _spec(kind: Kind, about: str, hub: _Fields, author: _Fields, states: str, final: str) -> KindSpec:
     keys = tuple(f.name for f in hub)
     return KindSpec(kind, about, hub, author, tuple(states.split()), frozenset(final.split()), keys)
 
@@ -260,8 +257,8 @@ _REQUEST = _spec(
         _F("on", Type.KEY, "The id or the key it is about.", required=True),
         _F("lease", Type.INT, "The lease that the step is made under."),
         _F("worker", Type.LINE, "The claimant's own word for itself."),
-        _F("plan", Type.TEXT, "For approve: the hash of the plan or card that was read; no other is then approved."),
-        _F("handoffs", Type.TEXT, "For review: the hash of the handoffs that were read; no others are then judged."),
+        _F("plan", Type.TEXT, "For approve: the hash of what was read; nothing else is then approved."),
+        _F("handoffs", Type.TEXT, "For review: the hash of what was read; nothing else is then judged."),
         _F("verdict", Type.CHOICE, "For review.", choices=VERDICTS),
         _F("answer", Type.TEXT, "For answer."),
         _F("to", Type.ADDRESS, "For reassign: to whom."),
@@ -361,19 +358,13 @@ _BOUNCE = _spec(
     "unread read",
     "read",
 )
-_CONFIG = _spec(
-    Kind.CONFIG, "hub.yaml, the contract and the mailbox's README.", (), (), "active", ""
-)
+_CONFIG = _spec(Kind.CONFIG, "hub.yaml, the contract and the mailbox's README.", (), (), "active", "")
 
-KINDS: Mapping[Kind, KindSpec] = MappingProxyType(
-    {
-        s.kind: s
-        for s in (
-            _TASK, _ROUND, _ASSIGNMENT, _HANDOFF, _QUESTION, _MESSAGE,
-            _REQUEST, _RUN, _LEASE, _AGENT, _BOUNCE, _CONFIG,
-        )
-    }
+_SPECS = (
+    _TASK, _ROUND, _ASSIGNMENT, _HANDOFF, _QUESTION, _MESSAGE,
+    _REQUEST, _RUN, _LEASE, _AGENT, _BOUNCE, _CONFIG,
 )  # fmt: skip
+KINDS: Mapping[Kind, KindSpec] = MappingProxyType({s.kind: s for s in _SPECS})
 
 PLAN_FIELDS: tuple[Field, ...] = (
     _F("to", Type.ADDRESS, "Who: a name, or any:CAPABILITY.", required=True),

@@ -102,24 +102,25 @@ approved this plan, the actor last), `none` (the line goes). `@text` is what is 
 proposal has it), `read` (as it was, or as the proposal has it)."""
 
 ASKED_AS: Mapping[str, tuple[str, ...]] = {
-    "renew": ("progress",), "submit": ("plan",), "release": ("pending",), "review": ("approve", "changes_requested"),
-    "ack": ("",), "amend": ("",), "answer": ("",),
+    "renew": ("progress",), "submit": ("plan",), "release": ("pending",), "ack": ("",), "amend": ("",),
+    "answer": ("",), "review completed": ("approve",), "review changes_requested": ("changes_requested",),
 }  # fmt: skip
-"""Other words by which a proposal may ask for a step; an empty one: it need not say any."""
+"""Other words by which a proposal may ask for a step; an empty one: it need not say any. Where the key names the
+state too, only these words ask for it."""
 
 LIES: Mapping[Kind, Mapping[str, str]] = {
     Kind.TASK: {"draft": "inbox owner", "": "waiting owner"},
     Kind.ROUND: {
-        "awaiting_approval": "inbox approvers", "dispatched": "waiting owner", "awaiting_review": "inbox owner",
+        "awaiting_approval": "inbox approver", "dispatched": "waiting owner", "awaiting_review": "inbox owner",
     },
-    Kind.ASSIGNMENT: {"waiting": "waiting to", "input_required": "waiting to", "": "inbox to"},
+    Kind.ASSIGNMENT: {"waiting": "waiting assignee", "input_required": "waiting assignee", "": "inbox assignee"},
     Kind.HANDOFF: {"": "inbox owner"},
     Kind.QUESTION: {"": "inbox recipient"},
     Kind.MESSAGE: {"": "inbox recipient"},
     Kind.BOUNCE: {"": "inbox recipient"},
     Kind.RUN: {"": "waiting agent"},
     Kind.LEASE: {"": "leases"},
-    Kind.AGENT: {"active": "cards", "": "inbox approvers"},
+    Kind.AGENT: {"active": "cards", "": "inbox approver"},
 }  # fmt: skip
 """Where a document lies in its state: the folder, and whose. What is final lies in the archive."""
 
@@ -327,7 +328,7 @@ def transitions() -> Schema:
         "kinds": kinds,
         "roles": dict(ROLES),
         "verbs": {"asked": list(DOS), "hub": list(HUB_DOS)},
-        "words": dict(WORD_FORMS),
+        "words": {**WORD_FORMS, "changes-requested": "changes_requested"},
         "trailers": list(TRAILERS),
         "asked_as": {do: list(words) for do, words in ASKED_AS.items()},
         "defaults": {name: _written(SETTINGS[name].default) for name in JUDGED},

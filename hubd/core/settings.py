@@ -1,6 +1,7 @@
 """The settings of hub.yaml: their names, types, defaults and meaning, in one list.
 
-Guarantee: a setting that is not in `SETTINGS` is refused with the nearest name; a value out of range is refused.
+Guarantee: a setting that is not in `SETTINGS` is refused with the nearest name; a value out of range is
+refused.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
         s.name: s
         for s in (
             _S("host", "name", "local", "The permanent name of this mailbox's host."),
-            _S("operator", "name", "operator", "Who is meant by `operator`, and by edits of cards and settings."),
-            _S("approvers", "names", ("operator",), "Who may approve rounds and cards; each of them a person."),
+            _S("operator", "name", "operator", "Who `operator` means, and who edits cards and settings."),
+            _S("approvers", "names", ("operator",), "Who may approve rounds and cards; persons alone."),
             _S("approvals", "int", "1", "How many of them must approve a round.", 1, 20),
             _S("not_author", "bool", "false", "Nobody approves a round that they wrote themselves."),
             _S(
@@ -52,15 +53,15 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             _S("max_rounds", "int", "3", "Rounds a task may have.", 1, 1000),
             _S("max_assignments_per_round", "int", "6", "Assignments a round may have.", 1, 1000),
             _S("max_messages_per_task", "int", "40", "Messages that may name one task.", 1, 1_000_000),
-            _S("max_simultaneous_assignments", "int", "4", "Assignments one agent may hold at once.", 1, 1000),
+            _S("max_simultaneous_assignments", "int", "4", "Assignments an agent may hold at once.", 1, 1000),
             _S("max_attempts", "int", "3", "Tries an assignment has before it fails.", 1, 1000),
             _S("max_recipients", "int", "50", "Copies one message may have.", 1, 10_000),
             _S("max_hop_count", "int", "8", "Messages in a row before a person must write.", 1, 1000),
             _S("lease_minutes", "int", "90", "The term of an assignment's lease.", 1, 100_000),
             _S("rate", "int", "600", "Proposals a minute that one agent may make.", 1, 10_000_000),
             _S("burst", "int", "1000", "Proposals at once that one agent may make.", 1, 10_000_000),
-            _S("bulk", "int", "50", "Live documents changed at once before the hub asks a person.", 1, 1_000_000),
-            _S("settle", "duration", "200ms", "How long a saved file must be quiet before it is read.", 0, 60),
+            _S("bulk", "int", "50", "Live documents changed at once before a person is asked.", 1, 1_000_000),
+            _S("settle", "duration", "200ms", "How long a saved file must be quiet to be read.", 0, 60),
             _S("decision_delay", "duration", "3s", "How long an edited decision must be quiet.", 0, 3600),
             _S("archive_days", "int", "14", "How many days a finished document stays on disk.", 0, 100_000),
             _S("archive_files", "int", "2000", "How many finished documents stay on disk.", 0, 1_000_000),
@@ -69,8 +70,8 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
 )  # fmt: skip
 
 
-IDENTITY = frozenset({"host", "operator", "approvers"})
-"""Settings that say who, not how much: the environment does not override them."""
+IDENTITY = frozenset({"host", "operator", "approvers", "approvals", "not_author", "self_approval"})
+"""Settings that say who decides, not how much may be done: the environment does not override them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,11 @@ def _wrong(setting: Setting, value: Value) -> str | None:
     if setting.type == "names":
         names = value if isinstance(value, tuple) else (value,)
         ok = all(isinstance(n, str) and is_name(n) for n in names) and bool(names)
-        return None if ok and len(set(names)) == len(names) else "a list of names, each once, such as [anna, ben]"
+        return (
+            None
+            if ok and len(set(names)) == len(names)
+            else "a list of names, each once, such as [anna, ben]"
+        )
     if not isinstance(value, str):
         return "one value, not a list or a mapping"
     if setting.type == "int":
@@ -161,18 +166,23 @@ def read_settings(values: Mapping[str, Value] | Flaw, text: str = "") -> Setting
             near = difflib.get_close_matches(name, SETTINGS, 1)
             said = f"hub.yaml has no setting `{name}`" + (f"; did you mean `{near[0]}`?" if near else "")
             correct = f"{near[0]}:{written.partition(':')[2]}" if near and written else ""
-            return Refusal("unknown-key", said, "the settings are: " + ", ".join(SETTINGS), line, written, correct)
+            return Refusal(
+                "unknown-key", said, "the settings are: " + ", ".join(SETTINGS), line, written, correct
+            )
         wrong = _wrong(setting, value)
         if wrong:
             default = dump_line(name, setting.default)
-            return Refusal("bad-value", f"`{name}` must be {wrong}", f"the default is `{default}`", line, written)
+            return Refusal(
+                "bad-value", f"`{name}` must be {wrong}", f"the default is `{default}`", line, written
+            )
     return Settings(MappingProxyType(dict(values)))
 
 
 def with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings | Refusal:
     """Return the settings with `HUB_LEASE_MINUTES` and the like laid over them.
 
-    Who approves, and who the operator is, cannot be overridden: that is the mailbox's own, and in its history.
+    Who approves, and who the operator is, cannot be overridden: that is the mailbox's own, and its history
+    must be enough to tell whether a round was approved rightly.
     """
     over: dict[str, Value] = dict(settings.values)
     for name, setting in SETTINGS.items():

@@ -1,8 +1,9 @@
 """What the hub knows: every live document, and the finished ones of live families, with a few indexes.
 
-Guarantee: the state is a function of the ledger's tree and of the last commit's number; nothing else is in it.
-Rule 1: `decide` only reads it; `apply` is the one way to change it. Rule 2: no operation grows with the number
-of documents, except building it.
+Guarantee: the state is a function of the ledger's tree and of the last commit's number; nothing else is in
+it.
+Rule 1: `decide` only reads it; `apply` is the one way to change it. Rule 2: no operation grows with the
+number of documents, except building it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ ROOM = 256 * 1024
 
 
 def read_back(data: bytes) -> Document | Flaw:
-    """Read a document that the hub has written its lines into. Use this for whatever comes from the ledger."""
+    """Read a document that the hub has written its lines into: whatever comes from the ledger."""
     return parse(data, ROOM)
 
 
@@ -49,7 +50,12 @@ class State:
     """All that `decide` may look at. Read it through its methods."""
 
     def __init__(
-        self, hub_id: str, host: str, settings: Settings, seq: int = 0, environment: Mapping[str, str] | None = None
+        self,
+        hub_id: str,
+        host: str,
+        settings: Settings,
+        seq: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.hub_id = hub_id
         self.environment = environment or {}
@@ -302,7 +308,12 @@ def digest(*parts: bytes | str) -> str:
 
 
 def build(
-    hub_id: str, host: str, settings: Settings, seq: int, documents: Iterable[Doc], fixed: Mapping[str, bytes],
+    hub_id: str,
+    host: str,
+    settings: Settings,
+    seq: int,
+    documents: Iterable[Doc],
+    fixed: Mapping[str, bytes],
     environment: Mapping[str, str] | None = None,
 ) -> State:
     """Return the state of a tree: parents must come before children, so documents are sorted by id."""

@@ -1,11 +1,11 @@
 """The transition table: every step that any document can take, as data.
 
-Guarantee: nothing changes state except along a row of `TABLE`; `Work.move` looks a row up before it writes, and
-`hubctl verify` looks the same row up, from the contract, when it reads the history.
+Guarantee: nothing changes state except along a row of `TABLE`; `Work.move` looks a row up before it
+writes, and `hubctl verify` looks the same row up, from the contract, when it reads the history.
 
-A row is *direct* when somebody proposes it (`by` says who may), and it *follows* when it is a consequence of
-another document's direct step in the same commit (`follows` names that step as `kind.do`). Roles are found in
-the documents themselves:
+A row is *direct* when somebody proposes it (`by` says who may), and it *follows* when it is a consequence
+of another document's direct step in the same commit (`follows` names that step as `kind.do`). Roles are
+found in the documents themselves:
 
   anyone     any agent that has a card         person     a card with `human: true`
   author     the document's `from`             approver   named in hub.yaml, and a person
@@ -42,7 +42,13 @@ class Row:
 
 
 def _rows(
-    kind: Kind, befores: str, after: str, do: str, by: str = "", follows: str = "", needs: str = "",
+    kind: Kind,
+    befores: str,
+    after: str,
+    do: str,
+    by: str = "",
+    follows: str = "",
+    needs: str = "",
     upkeep: bool = False,
 ) -> Iterator[Row]:
     for before in befores.split():
@@ -53,6 +59,7 @@ def _rows(
 
 _ENDS = "handoff.submit assignment.fail assignment.expire assignment.cancel"
 _STOPS = "round.recall task.close assignment.reassign assignment.expire assignment.cancel"
+_SETTLED = "question.answer question.expire question.cancel"
 _LIVE_TASK = "draft awaiting_approval dispatched awaiting_review"
 _LIVE_ROUND = "awaiting_approval dispatched awaiting_review"
 _LIVE_ASSIGNMENT = "waiting pending claimed in_progress input_required"
@@ -78,9 +85,9 @@ TABLE: tuple[Row, ...] = (
     # round: one plan, approved by people
     *_rows(
         _R, "new", "awaiting_approval", "submit", "owner person hub",
-        needs="the task is in draft; at most max_rounds rounds, of max_assignments_per_round assignments each",
+        needs="the task is in draft; at most max_rounds rounds of max_assignments_per_round assignments",
     ),
-    *_rows(_R, "awaiting_approval", "same", "amend", "author owner approver", needs="approvals given so far lapse"),
+    *_rows(_R, "awaiting_approval", "same", "amend", "author owner approver", needs="approvals given lapse"),
     *_rows(_R, "awaiting_approval", "same", "approve", "approver", needs="more approvals are needed"),
     *_rows(
         _R, "awaiting_approval", "dispatched", "approve", "approver hub",
@@ -103,22 +110,23 @@ TABLE: tuple[Row, ...] = (
     *_rows(_A, "new", "pending", "create", follows="round.approve"),
     *_rows(_A, "waiting", "pending", "unblock", follows="handoff.submit"),
     *_rows(
-        _A, "pending", "claimed", "claim", "assignee", needs="fewer than max_simultaneous_assignments are held"
+        _A, "pending", "claimed", "claim", "assignee", needs="fewer than max_simultaneous_assignments held"
     ),
     *_rows(_A, "claimed in_progress", "in_progress", "progress", "holder"),
     *_rows(_A, "claimed in_progress", "pending", "release", "holder"),
-    *_rows(_A, "claimed in_progress", "pending", "expire", "hub", needs="the lease ended; attempt < max_attempts"),
+    *_rows(_A, "claimed in_progress", "pending", "expire", "hub", needs="its lease ended; attempts left"),
     *_rows(_A, "claimed in_progress", "failed", "expire", "hub", needs="the lease ended at the last attempt"),
     *_rows(_A, "claimed in_progress", "completed", "complete", follows="handoff.submit"),
     *_rows(_A, "claimed in_progress", "failed", "fail", "holder", "handoff.submit"),
     *_rows(_A, "pending", "failed", "fail", "assignee"),
     *_rows(_A, "claimed in_progress", "input_required", "ask", follows="question.submit"),
-    *_rows(_A, "input_required", "in_progress", "answer", follows="question.answer question.expire question.cancel"),
+    *_rows(_A, "input_required", "in_progress", "answer", follows=_SETTLED),
     *_rows(_A, _LIVE_ASSIGNMENT, "timed_out", "expire", "hub", needs="its deadline has passed"),
     *_rows(_A, _LIVE_ASSIGNMENT, "cancelled", "cancel", "owner person"),
     *_rows(_A, "waiting", "cancelled", "withdraw", follows="round.recall task.close " + _ENDS),
     *_rows(
-        _A, "pending claimed in_progress input_required", "cancelled", "withdraw", follows="round.recall task.close"
+        _A, "pending claimed in_progress input_required", "cancelled", "withdraw",
+        follows="round.recall task.close",
     ),
     *_rows(
         _A, "failed timed_out cancelled", "pending", "retry", "owner person", needs="its round is not settled"
@@ -148,15 +156,15 @@ TABLE: tuple[Row, ...] = (
     ),
     *_rows(_H, "submitted", "same", "readdress", follows="config.amend"),
     # question: somebody must answer
-    *_rows(_Q, "new", "open", "submit", "anyone hub", needs="an assignment named is held under the lease named"),
+    *_rows(_Q, "new", "open", "submit", "anyone hub", needs="an assignment is held under the lease named"),
     *_rows(_Q, "open", "answered", "answer", "recipient"),
     *_rows(_Q, "open", "expired", "expire", "hub", needs="its time has passed; the default is the answer"),
     *_rows(_Q, "open", "expired", "cancel", "author person"),
-    *_rows(_Q, "open", "expired", "withdraw", follows=_STOPS, needs="the assignment that waited for it ended"),
+    *_rows(_Q, "open", "expired", "withdraw", follows=_STOPS, needs="what waited for it has ended"),
     # message: somebody should know
     *_rows(
         _M, "new", "unread", "submit", "anyone hub",
-        "message.submit question.answer question.expire question.cancel round.review task.close bounce.refuse",
+        f"message.submit {_SETTLED} round.review task.close bounce.refuse",
         needs="fewer than max_hop_count hops; at most max_recipients copies; max_messages_per_task",
     ),
     *_rows(_M, "unread", "read", "ack", "recipient", upkeep=True),
@@ -167,7 +175,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_L, "new", "held", "grant", follows="assignment.claim"),
     *_rows(_L, "held", "held", "renew", "holder hub", "assignment.progress", upkeep=True),
     *_rows(_L, "held", "held", "stop-clock", follows="question.submit"),
-    *_rows(_L, "held", "held", "start-clock", follows="question.answer question.expire question.cancel"),
+    *_rows(_L, "held", "held", "start-clock", follows=_SETTLED),
     *_rows(_L, "held", "released", "unlease", "holder person"),
     *_rows(_L, "held", "released", "resume", "person"),
     *_rows(
@@ -199,7 +207,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_C, "new", "active", "init", "hub"),
     *_rows(_C, "active", "active", "amend", "person"),
     *_rows(
-        _C, "active", "active", "adopt", "hub", needs="a person's own commit was judged; the tree does not change"
+        _C, "active", "active", "adopt", "hub", needs="a person's own commit was judged; the tree stays"
     ),
 )  # fmt: skip
 

@@ -147,7 +147,7 @@ class Work:
     def _said(self, doc: Doc, row: Row) -> str:
         names = {
             "owner": "its owner", "author": "its author", "approver": "an approver", "person": "a person",
-            "assignee": f"{doc.text('to')}", "holder": "its holder", "recipient": "the one in whose inbox it lies",
+            "assignee": doc.text("to"), "holder": "its holder", "recipient": "the one in whose inbox it lies",
             "hub": "the hub", "anyone": "an agent with a card",
         }  # fmt: skip
         return " or ".join(names[role] for role in row.by if role != "hub" or row.by == ("hub",))
@@ -170,8 +170,8 @@ class Work:
         return self.settings.word("operator")
 
     def create(
-        self, kind: Kind, id_: str, state: str, do: str, hub: Mapping[str, Value], document: Document | None = None,
-        body: str = "",
+        self, kind: Kind, id_: str, state: str, do: str, hub: Mapping[str, Value],
+        document: Document | None = None, body: str = "",
     ) -> Doc:  # fmt: skip
         """Add a document. `hub`: the hub's lines. `document`: what its author wrote, if anybody did."""
         lines: dict[str, Value] = {"id": id_, "state": state}
@@ -205,12 +205,17 @@ class Work:
         self._recipients[doc.id] = recipient
 
     def readdress(self) -> None:
-        """Move what lies elsewhere under the settings that this step brings: who approves, who the operator is."""
+        """Move what lies elsewhere under the settings that this step brings: others approve, or operate."""
         for doc in sorted(self.state.live(), key=lambda d: d.id):
-            if doc.kind in (Kind.TASK, Kind.ROUND, Kind.HANDOFF, Kind.AGENT) and self.places(doc) != doc.paths:
+            if (
+                doc.kind in (Kind.TASK, Kind.ROUND, Kind.HANDOFF, Kind.AGENT)
+                and self.places(doc) != doc.paths
+            ):
                 self.move(doc, doc.state, "readdress")
 
-    def _lined(self, doc_id: str, kind: Kind, document: Document, lines: Mapping[str, Value | None]) -> Document:
+    def _lined(
+        self, doc_id: str, kind: Kind, document: Document, lines: Mapping[str, Value | None]
+    ) -> Document:
         if doc_id.startswith("card.") or kind is Kind.CONFIG:
             return document  # people's ground: the hub writes no line there
         return document.with_fields({**lines, "rev": str(self.seq)}, first=KINDS[kind].hub_keys)
@@ -218,7 +223,9 @@ class Work:
     def _enter(self, doc: Doc, before: str, do: str, actor: str) -> None:
         row = ROWS.get((doc.kind, before, doc.state, do))
         if row is None:
-            raise IllegalStep(f"{doc.kind} {doc.id}: {do}: {before or 'new'} -> {doc.state} is not in the table")
+            raise IllegalStep(
+                f"{doc.kind} {doc.id}: {do}: {before or 'new'} -> {doc.state} is not in the table"
+            )
         who = actor or self.proposal.actor
         taken = Transition(doc.id, doc.kind, before, doc.state, do, who, row.upkeep)
         if self.primary is None:
@@ -226,7 +233,9 @@ class Work:
                 raise IllegalStep(f"{doc.kind}.{do} of {doc.id} only ever follows from something else")
             self.primary = taken
         elif f"{self.primary.kind}.{self.primary.do}" not in row.follows:
-            raise IllegalStep(f"{doc.kind}.{do} of {doc.id} does not follow {self.primary.kind}.{self.primary.do}")
+            raise IllegalStep(
+                f"{doc.kind}.{do} of {doc.id} does not follow {self.primary.kind}.{self.primary.do}"
+            )
         else:
             self._consequences.append(taken)
         self._docs[doc.id] = doc
@@ -247,7 +256,9 @@ class Work:
                 before = self.state.card(doc.id[5:])
             doc = self._finished(doc)
             data = doc.document.render()
-            changes.extend(Drop(p) for p in (before.paths if before is not None else ()) if p not in doc.paths)
+            changes.extend(
+                Drop(p) for p in (before.paths if before is not None else ()) if p not in doc.paths
+            )
             changes.extend(Put(path, data) for path in doc.paths)
             documents.append(doc)
             self._wake.update(p.split("/")[1] for p in doc.paths if "/inbox/" in p)
@@ -266,7 +277,11 @@ class Work:
     def places(self, doc: Doc) -> tuple[str, ...]:
         """Return where a document lies in its state: what must be acted on in an inbox, the rest waiting."""
         if doc.kind is Kind.AGENT and doc.id.startswith("card."):
-            return (place.card(doc.id[5:]),) if doc.state == "active" else (place.archive(f"{doc.id}.{self.seq}"),)
+            return (
+                (place.card(doc.id[5:]),)
+                if doc.state == "active"
+                else (place.archive(f"{doc.id}.{self.seq}"),)
+            )
         if is_final(doc.kind, doc.state):
             return (place.archive(doc.id),)
         if doc.kind is Kind.LEASE:

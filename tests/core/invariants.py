@@ -49,7 +49,9 @@ def _check_live(state: State, doc: Doc) -> None:
     if parent:
         above = state.get(parent)
         assert above is not None, doc.id
-        assert not is_final(above.kind, above.state) or doc.kind is Kind.HANDOFF, f"{doc.id} outlives {parent}"
+        assert not is_final(above.kind, above.state) or doc.kind is Kind.HANDOFF, (
+            f"{doc.id} outlives {parent}"
+        )
         round_ = state.get(".".join(doc.id.split(".")[:2]))
         assert round_ is not None, doc.id
         assert not is_final(round_.kind, round_.state), f"{doc.id} outlives its round"
@@ -69,7 +71,7 @@ def _check_live(state: State, doc: Doc) -> None:
 
 
 def rebuild(state: State, tree: Mapping[str, bytes]) -> State:
-    """Build a state from a tree as a hub does that starts: live folders, cards, and the families of live tasks."""
+    """Build a state from a tree as a hub does at its start: live folders, cards, families of live tasks."""
     docs: dict[str, Doc] = {}
     for path, data in tree.items():
         if path.startswith(("agents/", "leases/")):
@@ -128,7 +130,7 @@ def check_refusal(step: Step) -> None:
     assert refusal.message.isprintable(), refusal.message
     assert refusal.hint, refusal
     assert not refusal.hint.endswith("."), refusal.hint
-    assert refusal.hint[0].isascii() and not refusal.hint[0].isupper(), refusal.hint
+    assert not refusal.hint[0].isupper(), refusal.hint
     assert refusal.line >= 0
     assert step.bounce == step.transition.document
     assert step.transition.kind is Kind.BOUNCE

@@ -1,7 +1,7 @@
 """Play histories against the core alone: no disk, no clock, no git.
 
-A `Table` holds a state and everybody's folders as the ledger would; every step is applied at once, and after each
-the invariants are looked at: see `invariants`.
+A `Table` holds a state and everybody's folders as the ledger would; every step is applied at once, and
+after each the invariants are looked at: see `invariants`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ Answer = Step | Nothing
 class Table:
     """A mailbox in memory."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, **settings: str | tuple[str, ...]) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, /, **settings: str | tuple[str, ...]
+    ) -> None:
         self.state = State("hub0", "local", Settings(dict(settings)), 0, environment)
         self.now = Now(START, "boot0000", 1000.0)
         self.tree: dict[str, bytes] = {}
@@ -59,7 +61,9 @@ class Table:
         return self.propose(actor, "cards", place.card(name), text.encode())
 
     def settings(self, *lines: str, actor: str = "operator") -> Answer:
-        return self.propose(actor, "settings", place.SETTINGS, "".join(f"{line}\n" for line in lines).encode())
+        return self.propose(
+            actor, "settings", place.SETTINGS, "".join(f"{line}\n" for line in lines).encode()
+        )
 
     def propose(self, actor: str, area: Area, path: str, data: bytes | None, observed: str = "") -> Answer:
         return self.put(Proposal(actor, area, path, data, observed=observed))
@@ -131,7 +135,9 @@ class Table:
         return self.drop(actor, text, name)
 
     def ask(self, actor: str, *lines: str, name: str = "") -> Answer:
-        return self.drop(actor, "\n".join(("---", "kind: question", "title: Which one?", *lines, "---", "")), name)
+        return self.drop(
+            actor, "\n".join(("---", "kind: question", "title: Which one?", *lines, "---", "")), name
+        )
 
     def doc(self, id_: str) -> Doc:
         doc = self.state.get(id_) or self.archived(id_)
@@ -187,8 +193,8 @@ class Table:
     # common beginnings
 
     def task(
-        self, title: str = "Fix the login", owner: str = "lead", actor: str = "operator", body: str = "It breaks.",
-        lines: str = "",
+        self, title: str = "Fix the login", owner: str = "lead", actor: str = "operator",
+        body: str = "It breaks.", lines: str = "",
     ) -> str:  # fmt: skip
         named = f"owner: {owner}\n" if owner else ""
         return accepted(self.drop(actor, f"---\nkind: task\ntitle: {title}\n{named}{lines}---\n{body}\n"))
@@ -215,7 +221,9 @@ class Table:
         accepted(self.edit(id_, ("state: pending", f"state: claimed\nworker: {worker}")))
         return self.doc(id_).text("lease")
 
-    def hand_off(self, id_: str, lease: str, outcome: str = "done", actor: str = "", name: str = "") -> Answer:
+    def hand_off(
+        self, id_: str, lease: str, outcome: str = "done", actor: str = "", name: str = ""
+    ) -> Answer:
         lines = ("---", "kind: handoff", f"assignment: {id_}", f"lease: {lease}", f"outcome: {outcome}")
         text = "\n".join((*lines, "summary: It works", "---", "Notes.", ""))
         return self.drop(actor or self.doc(id_).text("to"), text, name)

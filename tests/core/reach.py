@@ -84,7 +84,9 @@ def assignment(state: str) -> Reach:
 
 def handoff(state: str) -> Reach:
     def reach(table: Table) -> str:
-        word = {"submitted": "awaiting_review", "accepted": "completed", "returned": "changes_requested"}[state]
+        word = {"submitted": "awaiting_review", "accepted": "completed", "returned": "changes_requested"}[
+            state
+        ]
         return f"{round_(word)(table)}.a1.h1"
 
     return reach
@@ -165,6 +167,7 @@ def run(state: str) -> Reach:
 
 
 REACH: Mapping[Kind, Callable[[str], Reach]] = {
-    Kind.TASK: task, Kind.ROUND: round_, Kind.ASSIGNMENT: assignment, Kind.HANDOFF: handoff, Kind.QUESTION: question,
-    Kind.MESSAGE: message, Kind.LEASE: lease, Kind.AGENT: agent, Kind.BOUNCE: bounce, Kind.RUN: run,
+    Kind.TASK: task, Kind.ROUND: round_, Kind.ASSIGNMENT: assignment, Kind.HANDOFF: handoff,
+    Kind.QUESTION: question, Kind.MESSAGE: message, Kind.LEASE: lease, Kind.AGENT: agent,
+    Kind.BOUNCE: bounce, Kind.RUN: run,
 }  # fmt: skip

@@ -63,8 +63,16 @@ def test_a_bounce_that_counts_on_forgets_what_was_said_before() -> None:
     for _ in range(4):
         refused(table.drop("backend", BAD, "x.md"))
     refused(table.request("backend", "progress", f"{round_}.a1", name="x.md"))
-    last = next(table.doc(b) for b in table.inbox("backend") if b.startswith("b-") and table.doc(b).text("count") == "5")
-    assert (last.text("code"), last.text("document"), last.text("line")) == ("wrong-state", f"{round_}.a1", "")
+    last = next(
+        table.doc(b)
+        for b in table.inbox("backend")
+        if b.startswith("b-") and table.doc(b).text("count") == "5"
+    )
+    assert (last.text("code"), last.text("document"), last.text("line")) == (
+        "wrong-state",
+        f"{round_}.a1",
+        "",
+    )
 
 
 def test_the_owner_of_the_task_is_told_where_it_is_about_one() -> None:

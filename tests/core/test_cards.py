@@ -17,7 +17,7 @@ def test_a_saved_card_takes_effect() -> None:
     assert table.state.with_capability("go") == ["fresh"]
     accepted(table.card("fresh", "capabilities: [zig]"))
     assert (table.state.with_capability("go"), table.state.with_capability("zig")) == ([], ["fresh"])
-    assert nothing(table.card("fresh", "capabilities: [zig]"))
+    nothing(table.card("fresh", "capabilities: [zig]"))
     assert "rev:" not in table.tree["cards/fresh.md"].decode()
 
 
@@ -27,7 +27,7 @@ def test_a_removed_card_is_retired() -> None:
     assert table.state.card("critic") is None
     assert "cards/critic.md" not in table.tree
     assert refused(table.send("lead", "critic")) == "unknown-recipient"
-    assert nothing(table.propose("operator", "cards", "cards/critic.md", None))
+    nothing(table.propose("operator", "cards", "cards/critic.md", None))
     accepted(table.card("critic"))
 
 
@@ -116,7 +116,10 @@ def test_an_agent_makes_itself_no_person_and_nobody_else_anything() -> None:
     table = Table()
     human = CARD.replace("kind: agent", "kind: agent\nhuman: true")
     assert refused(table.drop("backend", human)) == "not-yours"
-    assert refused(table.drop("backend", CARD.replace("kind: agent", "kind: agent\nname: tester"))) == "not-yours"
+    assert (
+        refused(table.drop("backend", CARD.replace("kind: agent", "kind: agent\nname: tester")))
+        == "not-yours"
+    )
     proposed = accepted(table.drop("backend", CARD, "card.md"))
     assert refused(table.drop("backend", human, "card.md")) == "not-yours"
     accepted(table.approve(proposed))
@@ -159,8 +162,11 @@ def test_a_proposal_stays_about_whom_it_named() -> None:
 def test_settings_take_effect_when_saved() -> None:
     table = Table()
     accepted(table.settings("max_rounds: 5", "lease_minutes: 10"))
-    assert (table.state.settings.number("max_rounds"), table.state.settings.number("lease_minutes")) == (5, 10)
-    assert nothing(table.settings("max_rounds: 5", "lease_minutes: 10"))
+    assert (table.state.settings.number("max_rounds"), table.state.settings.number("lease_minutes")) == (
+        5,
+        10,
+    )
+    nothing(table.settings("max_rounds: 5", "lease_minutes: 10"))
     accepted(table.settings())
     assert table.state.settings.number("max_rounds") == 3
 
@@ -211,7 +217,7 @@ def test_nobody_acts_as_the_hub() -> None:
     table = Table()
     text = b"---\nkind: message\nto: lead\nsubject: X\n---\n"
     for area in ("outbox", "live", "cards", "settings", "fixed"):
-        answer = table.put(Proposal("hub", area, "agents/hub/outbox/x.md", text))  # type: ignore[arg-type]
+        answer = table.put(Proposal("hub", area, "agents/hub/outbox/x.md", text))
         assert nothing(answer).put_back
     assert refused(table.request("backend", "expire", "x")) == "bad-value"
 

@@ -10,7 +10,9 @@ from tests.core.play import Table, accepted, assignments, nothing
 def test_leases_count_on_the_boots_clock_and_dates_on_the_wall() -> None:
     table = Table()
     task = table.task()
-    plan = "\n".join(("---", "kind: round", f"task: {task}", *assignments("backend: X"), "    deadline: 2h", "---", ""))
+    plan = "\n".join(
+        ("---", "kind: round", f"task: {task}", *assignments("backend: X"), "    deadline: 2h", "---", "")
+    )
     round_ = accepted(table.drop("lead", plan))
     accepted(table.approve(round_))
     lease = table.claim(f"{round_}.a1")

@@ -18,10 +18,12 @@ ACTORS = ("operator", "anna", "lead", "backend", "tester", "critic")
 WORDS = ("x", "", "- [x] approve", "a: b", "`|`", "é", "\\x3c!-- hub -->", "any:review", "all", "²", "9" * 30)
 SETTINGS = (
     "auto_approve: true", "max_rounds: 1", "approvers: [operator, anna]", "operator: anna", "approvals: 2",
-    "auto_create_next_round: true", "max_attempts: 1", "not_author: true", "max_hop_count: 1", "lease_minutes: 1",
+    "auto_create_next_round: true", "max_attempts: 1", "not_author: true", "max_hop_count: 1",
+    "lease_minutes: 1",
 )  # fmt: skip
 SWAPS = (
-    ("- [ ] approve", "- [x] approve"), ("- [ ] approved", "- [x] approved"), ("- [ ] reject", "- [x] reject"),
+    ("- [ ] approve", "- [x] approve"), ("- [ ] approved", "- [x] approved"),
+    ("- [ ] reject", "- [x] reject"),
     ("- [ ] changes_requested", "- [x] changes_requested"), ("state: pending", "state: claimed\nworker: w"),
     ("state: unread", "state: read"), ("state: claimed", "state: pending"), ("state: ", "state: closed #"),
     ("Note:", "Note: why"), ("Answer:", "Answer: so"), ("goal: ", "goal: other "), ("rev: ", "rev: 1"),
@@ -44,7 +46,9 @@ class Play:
     def some(self, kind: str = "") -> str:
         """Return the id of some document, live or finished."""
         known = [d.id for d in self.table.state.docs.values() if kind in d.kind]
-        known += sorted({place.stem(p.rpartition("/")[2]) for p in self.table.tree if p.startswith("archive/")})[:5]
+        known += sorted(
+            {place.stem(p.rpartition("/")[2]) for p in self.table.tree if p.startswith("archive/")}
+        )[:5]
         return self.pick([*known, "no-such-id"])
 
     def lease(self, id_: str) -> str:
@@ -52,7 +56,9 @@ class Play:
         return self.pick([doc.text("lease") if doc is not None else "7", "", "1"])
 
     def act(self) -> Step | Nothing | None:
-        match self.pick(("request", "legal", "legal", "legal", "live", "drop", "time", "people", "step", "step", "step")):
+        match self.pick(
+            ("request", "legal", "legal", "legal", "live", "drop", "time", "people", "step", "step", "step")
+        ):
             case "request":
                 return self.request()
             case "legal":
@@ -62,7 +68,8 @@ class Play:
             case "drop":
                 return self.drop()
             case "time":
-                return self.time()
+                self.time()
+                return None
             case "people":
                 return self.people()
             case _:
@@ -88,7 +95,9 @@ class Play:
             return self.table.request("anna", do, key.removeprefix("pause:"))
         actor = self.pick([doc.text("to") or "lead", "operator", doc.text("from"), "lead", "anna"])
         lines = [f"lease: {doc.text('lease')}"] if doc.text("lease") else []
-        lines += ["verdict: changes_requested"] if do == "review" else ["to: critic"] if do == "reassign" else []
+        lines += (
+            ["verdict: changes_requested"] if do == "review" else ["to: critic"] if do == "reassign" else []
+        )
         return self.table.request(actor if actor != "hub" else "lead", do, key, *lines)
 
     def onward(self) -> Step | Nothing | None:
@@ -99,7 +108,12 @@ class Play:
         actor = doc.paths[0].split("/")[1]
         match (doc.kind.value, doc.state):
             case ("task", "draft"):
-                goals = ("backend: 1", "any:review: 2\n    deadline: 1h < 1", "lead: 3 < 2", "tester: 4\n    deadline: 3h")
+                goals = (
+                    "backend: 1",
+                    "any:review: 2\n    deadline: 1h < 1",
+                    "lead: 3 < 2",
+                    "tester: 4\n    deadline: 3h",
+                )
                 return table.try_plan(doc.id, *goals[: 1 + len(self.numbers) % 4], actor=actor)
             case ("round", "awaiting_approval"):
                 return table.approve(doc.id, actor)
@@ -109,7 +123,9 @@ class Play:
                 return table.request(actor, "claim", doc.id, "worker: w")
             case ("assignment", "claimed" | "in_progress"):
                 if self.pick(("hand off", "ask")) == "ask":
-                    return table.ask(actor, f"assignment: {doc.id}", f"lease: {doc.text('lease')}", "expires: 1h")
+                    return table.ask(
+                        actor, f"assignment: {doc.id}", f"lease: {doc.text('lease')}", "expires: 1h"
+                    )
                 return table.hand_off(doc.id, doc.text("lease"), self.pick(("done", "partial", "blocked")))
             case ("question", "open"):
                 return table.request(actor, "answer", doc.id, "answer: so")
@@ -136,7 +152,11 @@ class Play:
         lines: tuple[str, ...]
         match self.pick(("task", "round", "message", "question", "handoff", "agent", "rubbish")):
             case "task":
-                plan = assignments("backend: X", "any:review: Y < 1") if self.pick(("plan", "none")) == "plan" else []
+                plan = (
+                    assignments("backend: X", "any:review: Y < 1")
+                    if self.pick(("plan", "none")) == "plan"
+                    else []
+                )
                 lines = ("kind: task", f'title: "{self.pick(WORDS)}"', f"owner: {self.pick(ACTORS)}", *plan)
             case "round":
                 lines = ("kind: round", f"task: {self.some('task')}", *assignments(f"{self.pick(ACTORS)}: X"))
@@ -144,14 +164,23 @@ class Play:
                 to = self.pick((*ACTORS, "owner", "any:review", "[lead, tester]"))
                 lines = ("kind: message", f"to: {to}", "subject: S", f'dedupe_key: "{self.pick(WORDS[5:])}"')
                 lines += (f"reply_to: {self.some()}",) if self.pick(("reply", "new")) == "reply" else ()
-                lines += (f"task: {self.some('task')}",) if self.pick(("about", "free")) == "about" else ("expires: 1h",)
+                lines += (
+                    (f"task: {self.some('task')}",)
+                    if self.pick(("about", "free")) == "about"
+                    else ("expires: 1h",)
+                )
             case "question":
                 on = self.some("assignment")
                 lines = ("kind: question", "title: Q", f"assignment: {on}", f"lease: {self.lease(on) or 1}")
                 lines += (f'choices: ["{self.pick(WORDS)}", b]', "expires: 1h")
             case "handoff":
                 on = self.some("assignment")
-                lines = ("kind: handoff", f"assignment: {on}", f"lease: {self.lease(on) or 1}", "outcome: done")
+                lines = (
+                    "kind: handoff",
+                    f"assignment: {on}",
+                    f"lease: {self.lease(on) or 1}",
+                    "outcome: done",
+                )
                 lines += (f'summary: "{self.pick(WORDS)}"',)
             case "agent":
                 lines = ("kind: agent", f"capabilities: [{self.pick(('review', 'go'))}]")
@@ -170,7 +199,9 @@ class Play:
             case "settings":
                 return self.table.settings(*dict.fromkeys((self.pick(SETTINGS), self.pick(SETTINGS))))
             case "card":
-                return self.table.card(self.pick((*ACTORS, "fresh")), self.pick(("human: true", "capabilities: [review]")))
+                return self.table.card(
+                    self.pick((*ACTORS, "fresh")), self.pick(("human: true", "capabilities: [review]"))
+                )
             case "run":
                 return self.table.hub("start", self.pick(ACTORS), "seen")
             case "pause":
@@ -183,7 +214,9 @@ class Play:
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=20, max_size=300))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 def test_no_history_raises_or_breaks_an_invariant(numbers: list[int]) -> None:
     play = Play(numbers)
     play.table.task()
@@ -197,11 +230,16 @@ def test_no_history_raises_or_breaks_an_invariant(numbers: list[int]) -> None:
 def test_no_bytes_raise(data: bytes, area: str) -> None:
     table = Table()
     task = table.task()
-    path = {"outbox": "agents/lead/outbox/x.md", "live": table.path(task), "cards": "cards/lead.md"}.get(area, "hub.yaml")
+    path = {"outbox": "agents/lead/outbox/x.md", "live": table.path(task), "cards": "cards/lead.md"}.get(
+        area, "hub.yaml"
+    )
     table.propose("operator" if area in ("cards", "settings", "fixed") else "lead", area, path, data)  # type: ignore[arg-type]
 
 
-@given(st.text(max_size=300), st.sampled_from(["task", "round", "message", "question", "request", "handoff", "agent"]))
+@given(
+    st.text(max_size=300),
+    st.sampled_from(["task", "round", "message", "question", "request", "handoff", "agent"]),
+)
 @settings(max_examples=200, deadline=None)
 def test_no_header_raises(text: str, kind: str) -> None:
     table = Table()

@@ -41,7 +41,10 @@ def test_a_holder_names_its_lease() -> None:
     accepted(table.request("backend", "unlease", f"l-{number}", f"lease: {number}"))
     for do in ("renew", "unlease"):
         assert refused(table.request("backend", do, "db", f"lease: {number}")) == "unknown-id"
-        assert refused(table.request("backend", do, f"l-{number}", f"lease: {number}")) in ("wrong-state", "unknown-id")
+        assert refused(table.request("backend", do, f"l-{number}", f"lease: {number}")) in (
+            "wrong-state",
+            "unknown-id",
+        )
 
 
 def test_a_lease_runs_out_on_the_boots_clock() -> None:
@@ -127,7 +130,10 @@ def test_pausing_is_for_persons() -> None:
     assert refused(table.request("lead", "pause", "backend")) == "not-yours"
     accepted(table.request("operator", "pause", "backend", "note: too expensive"))
     assert refused(table.request("anna", "pause", "backend")) == "wrong-state"
-    assert refused(table.request("operator", "renew", "pause:backend", f"lease: {table.state.seq}")) == "stale-lease"
+    assert (
+        refused(table.request("operator", "renew", "pause:backend", f"lease: {table.state.seq}"))
+        == "stale-lease"
+    )
     number = table.doc(table.state.leases()[0].id).text("lease")
     assert refused(table.request("operator", "renew", "pause:backend", f"lease: {number}")) == "wrong-state"
     assert table.later(10**7) == []
@@ -144,7 +150,12 @@ def test_pausing_is_for_persons() -> None:
 
 SEGMENT = st.text("ab*?", min_size=1, max_size=4).filter(lambda s: s != "**")
 GLOB = st.lists(SEGMENT | st.just("**"), min_size=1, max_size=3).map("/".join)
-NAMES = ["", *"ab", *(x + y for x in "ab" for y in "ab"), *(x + y + z for x in "ab" for y in "ab" for z in "ab")]
+NAMES = [
+    "",
+    *"ab",
+    *(x + y for x in "ab" for y in "ab"),
+    *(x + y + z for x in "ab" for y in "ab" for z in "ab"),
+]
 PATHS = [
     *NAMES[1:],
     *(f"{x}/{y}" for x in NAMES[1:] for y in NAMES[1:]),
@@ -160,7 +171,9 @@ def pattern(glob: str) -> re.Pattern[str]:
         if part == "**":
             out += "(?:[^/]+(?:/[^/]+)*)?" if last else "(?:[^/]+/)*"
         else:
-            out += "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in part) + ("" if last else "/")
+            out += "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in part) + (
+                "" if last else "/"
+            )
     return re.compile(out.replace("/(?:[^/]+(?:/[^/]+)*)?", "(?:/[^/]+(?:/[^/]+)*)?") + r"\Z")
 
 
@@ -208,6 +221,8 @@ def test_a_hostile_glob_costs_little() -> None:
 
 
 def test_a_keys_file_name_is_always_a_file_name() -> None:
-    names = [place.escape(k) for k in ("branch:main", "a/b", "é", ".hidden", "x" * 200, "y" * 200, "A", "a", "%41")]
+    names = [
+        place.escape(k) for k in ("branch:main", "a/b", "é", ".hidden", "x" * 200, "y" * 200, "A", "a", "%41")
+    ]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z0-9%_-][A-Za-z0-9%._-]{0,90}", n) for n in names)

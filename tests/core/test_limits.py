@@ -17,7 +17,7 @@ SHELL = {"rate", "burst", "bulk", "settle", "decision_delay", "archive_days", "a
 
 
 def rounds(table: Table) -> Answer:
-    task, round_ = table.dispatched("backend: X")
+    _, round_ = table.dispatched("backend: X")
     table.do(f"{round_}.a1")
     return table.review(round_, "changes_requested")
 
@@ -125,7 +125,9 @@ def test_the_environment_goes_before_the_file() -> None:
 @pytest.mark.parametrize("name", sorted(set(SETTINGS) - IDENTITY))
 def test_every_limit_can_be_overridden(name: str) -> None:
     setting = SETTINGS[name]
-    value = {"int": str(int(setting.least) + 1), "bool": "true", "duration": "1s", "choice": "refuse"}[setting.type]
+    value = {"int": str(int(setting.least) + 1), "bool": "true", "duration": "1s", "choice": "refuse"}[
+        setting.type
+    ]
     over = with_environment(Settings(), {f"HUB_{name.upper()}": value})
     assert isinstance(over, Settings)
     assert over.word(name) == value

@@ -1,4 +1,4 @@
-"""Questions: they stop the clock of the assignment they name; they are answered, expire, or are taken back."""
+"""Questions: they stop the clock of the assignment they name; they are answered, expire, are taken back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ def asked(table: Table, *lines: str) -> tuple[str, str]:
 def test_a_question_stops_the_clock_and_the_answer_brings_the_work_back() -> None:
     table = Table()
     a1, question = asked(table, "choices: [one, other]")
-    assert (table.state_of(a1), table.inbox("backend"), table.inbox("operator")) == ("input_required", [], [question])
+    assert (table.state_of(a1), table.inbox("backend"), table.inbox("operator")) == (
+        "input_required",
+        [],
+        [question],
+    )
     assert question == f"{a1}.q1"
     table.later(100 * TERM)
     assert table.state_of(a1) == "input_required"
@@ -91,7 +95,7 @@ def test_the_default_is_the_answer_when_nobody_answers() -> None:
     table = Table()
     a1, question = asked(table, "default: one", "expires: 4h")
     assert "The answer is then: one" in table.read(question)
-    assert nothing(table.hub("expire", question))
+    nothing(table.hub("expire", question))
     table.later(4 * 3600)
     assert (table.state_of(question), table.doc(question).text("answer")) == ("expired", "one")
     assert table.state_of(a1) == "in_progress"

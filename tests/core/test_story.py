@@ -65,7 +65,15 @@ def test_an_assignment_stands_alone() -> None:
     accepted(table.approve(round_))
     table.do(f"{round_}.a1")
     text = table.read(f"{round_}.a2")
-    for needed in (task, "/404", "Mind the tests.", "Review it", f"{round_}.a1", "It works", "state: claimed"):
+    for needed in (
+        task,
+        "/404",
+        "Mind the tests.",
+        "Review it",
+        f"{round_}.a1",
+        "It works",
+        "state: claimed",
+    ):
         assert needed in text
     lease = table.claim(f"{round_}.a2")
     text = table.read(f"{round_}.a2")
@@ -94,5 +102,6 @@ def test_every_sample_in_a_block_is_accepted_as_it_stands() -> None:
 def _samples(text: str) -> list[tuple[str, str]]:
     parts = text.split("save as `")[1:]
     return [
-        (p.partition("`")[0].rpartition("/")[2], p.partition("```markdown\n")[2].partition("\n```")[0]) for p in parts
+        (p.partition("`")[0].rpartition("/")[2], p.partition("```markdown\n")[2].partition("\n```")[0])
+        for p in parts
     ]

@@ -1,4 +1,4 @@
-"""The transition table: all of it is reachable, nothing in it is a dead end, and nothing happens outside of it."""
+"""The transition table: all of it is reachable, nothing is a dead end, and nothing happens outside of it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def tries(kind: Kind, state: str) -> tuple[tuple[str, str, Step | Nothing], ...]
     return tuple(found)
 
 
-@pytest.mark.parametrize(("kind", "state"), STATES, ids=lambda v: str(v))
+@pytest.mark.parametrize(("kind", "state"), STATES, ids=str)
 def test_whoever_does_whatever_is_answered_by_a_row_or_by_a_known_code(kind: Kind, state: str) -> None:
     table, id_ = reached(kind, state)
     for actor, do, answer in tries(kind, state):
@@ -89,7 +89,7 @@ def test_whoever_does_whatever_is_answered_by_a_row_or_by_a_known_code(kind: Kin
         assert roles & set(row.by), f"{actor} did {do} to {id_} as {roles}, and it is for {row.by}"
 
 
-@pytest.mark.parametrize(("kind", "state"), STATES, ids=lambda v: str(v))
+@pytest.mark.parametrize(("kind", "state"), STATES, ids=str)
 def test_what_a_document_says_can_be_done_can_be_done_by_somebody(kind: Kind, state: str) -> None:
     done = {
         a.transition.do
@@ -115,7 +115,12 @@ def more() -> list[Table]:
     two = table(approvers=("operator", "anna"), approvals="2")  # type: ignore[arg-type]
     accepted(two.approve(two.plan(two.task()), "anna"))
 
-    for reach in (task("draft"), round_("awaiting_approval"), round_("dispatched"), round_("awaiting_review")):
+    for reach in (
+        task("draft"),
+        round_("awaiting_approval"),
+        round_("dispatched"),
+        round_("awaiting_review"),
+    ):
         moved = table()
         id_ = reach(moved).partition(".")[0]
         own = moved.task(owner="operator")
@@ -186,7 +191,9 @@ def endings() -> list[Table]:
             match how:
                 case "recall" | "close":
                     parts = id_.split(".")
-                    accepted(table.request("operator", how, ".".join(parts[:2]) if how == "recall" else parts[0]))
+                    accepted(
+                        table.request("operator", how, ".".join(parts[:2]) if how == "recall" else parts[0])
+                    )
                 case "attempts" if state in ("claimed", "in_progress"):
                     accepted(table.hub("expire", id_, "died"))
                 case "deadline" if state != "waiting":
@@ -228,7 +235,9 @@ def played() -> tuple[frozenset[Key], frozenset[tuple[Key, str]]]:
     """Return the rows that were taken, and those that were, with what they followed from."""
     rows: set[Key] = set()
     follows: set[tuple[Key, str]] = set()
-    steps = [s for table in (*more(), *endings(), *(reached(k, s)[0] for k, s in STATES)) for s in table.steps]
+    steps = [
+        s for table in (*more(), *endings(), *(reached(k, s)[0] for k, s in STATES)) for s in table.steps
+    ]
     steps += [a for k, s in STATES for _, _, a in tries(k, s) if isinstance(a, Step)]
     for step in steps:
         rows.add(key(step.transition))
@@ -256,7 +265,9 @@ def test_a_row_stands_once() -> None:
     for row in TABLE:
         assert row.by or row.follows, row
         assert {row.before, row.after} - {NEW} <= set(KINDS[row.kind].states)
-        assert not is_final(row.kind, row.before) or row.kind is Kind.ASSIGNMENT, "only an assignment is tried again"
+        assert not is_final(row.kind, row.before) or row.kind is Kind.ASSIGNMENT, (
+            "only an assignment is tried again"
+        )
 
 
 def test_every_state_is_reached_and_every_live_one_has_a_way_to_an_end() -> None:
@@ -282,10 +293,18 @@ def reachable(ways: dict[str, set[str]], start: str) -> set[str]:
 
 
 def test_somebody_who_is_no_machine_can_end_whatever_waits() -> None:
-    """From every live state a person's or an agent's own steps lead to an end: nothing waits for a clock alone."""
-    for kind in (Kind.TASK, Kind.ROUND, Kind.ASSIGNMENT, Kind.QUESTION, Kind.MESSAGE, Kind.LEASE, Kind.BOUNCE):
+    """From every live state somebody's own steps lead to an end: nothing waits for a clock alone."""
+    for kind in (
+        Kind.TASK,
+        Kind.ROUND,
+        Kind.ASSIGNMENT,
+        Kind.QUESTION,
+        Kind.MESSAGE,
+        Kind.LEASE,
+        Kind.BOUNCE,
+    ):
         for state in set(KINDS[kind].states) - KINDS[kind].final:
-            table, id_ = reached(kind, state)
+            _, id_ = reached(kind, state)
             ends = [
                 a
                 for actor, _, a in tries(kind, state)

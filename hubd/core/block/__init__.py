@@ -1,9 +1,9 @@
 """The hub's block: what a document's reader needs in order to act, written into the document itself.
 
-Guarantee: whoever opens a live document in an inbox finds what it is, what came before, and what they may do
-now, with exact paths and bytes.
-Rule 1: pure: the same state gives the same text. Rule 2: text by others is quoted (see `quoting`), and cut where
-the block would become too large to be read back.
+Guarantee: whoever opens a live document in an inbox finds what it is, what came before, and what they may
+do now, with exact paths and bytes.
+Rule 1: pure: the same state gives the same text. Rule 2: text by others is quoted (see `quoting`), and cut
+where the block would become too large to be read back.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def _render(page: Page, doc: Doc) -> str | None:
         case Kind.ASSIGNMENT:
             return working.assignment(page, doc)
         case Kind.HANDOFF:
-            return working.handoff(page, doc)
+            return working.handoff(doc)
         case Kind.QUESTION:
             return working.question(page, doc)
         case Kind.MESSAGE:
-            return working.message(page, doc)
+            return working.message(doc)
         case _:
             return None
 

@@ -85,7 +85,10 @@ def round_(page: Page, doc: Doc) -> str:
     if doc.state == "awaiting_review":
         return _review(page, doc, task)
     if doc.state == "dispatched":
-        given = [(a.id, a.text("to"), page.line(a.text("goal"))) for a in page.view.children(doc.id, Kind.ASSIGNMENT)]
+        given = [
+            (a.id, a.text("to"), page.line(a.text("goal")))
+            for a in page.view.children(doc.id, Kind.ASSIGNMENT)
+        ]
         shown = table(("assignment", "who", "goal"), given)
         return f"Round `{doc.id}` of task `{task.id}` is under way.\n\n{shown}\n\n{can(doc)}"
     return _approval(page, doc, task)
@@ -97,7 +100,12 @@ def _approval(page: Page, doc: Doc, task: Doc) -> str:
     if task.document.body.strip():
         parts.append("The task says:\n\n" + page.quote(task.document.body))
     rows = [
-        (str(n), page.line(str(i.get("to", ""))), page.line(str(i.get("goal", ""))), ", ".join(after(i)) or "-")
+        (
+            str(n),
+            page.line(str(i.get("to", ""))),
+            page.line(str(i.get("goal", ""))),
+            ", ".join(after(i)) or "-",
+        )
         for n, i in enumerate(plan_items(doc), 1)
     ]
     parts.append("The plan:\n\n" + table(("#", "to", "goal", "after"), rows))
@@ -109,7 +117,9 @@ def _approval(page: Page, doc: Doc, task: Doc) -> str:
     if needed > 1:
         given = ", ".join(doc.texts("approved_by")) or "nobody"
         parts.append(f"{needed} approvals are needed; given by: {given}.")
-    parts.append(f"The approval binds plan {doc.text('plan')}: these assignments, and the text below this block.")
+    parts.append(
+        f"The approval binds plan {doc.text('plan')}: these assignments, and the text below this block."
+    )
     parts.append(boxes(doc))
     return "\n\n".join(parts)
 
@@ -155,15 +165,15 @@ def _review(page: Page, doc: Doc, task: Doc) -> str:
     parts.append(f"The verdict binds handoffs {doc.text('handoffs')}.")
     if any(one.state != "completed" for one in page.view.children(doc.id, Kind.ASSIGNMENT)):
         parts.append(
-            "What did not complete can be tried again in this round: a request with `do: retry`, or `do: reassign` "
-            "and `to:`, `on:` the assignment."
+            "What did not complete can be tried again in this round: a request with `do: retry`, or with "
+            "`do: reassign` and `to:`, `on:` the assignment."
         )
     parts.append(boxes(doc))
     return "\n\n".join(parts)
 
 
 def evidence(page: Page, handoff: Doc) -> str:
-    """Return a handoff as its reader needs it. Nothing in it was checked by the hub: it is what was reported."""
+    """Return a handoff as its reader needs it: what was reported, and not checked by the hub."""
     flag = " **partial**" if handoff.text("outcome") == "partial" else ""
     shown = [
         f"{key}: {', '.join(handoff.texts(key))}"
@@ -180,7 +190,9 @@ def card(page: Page, doc: Doc) -> str:
     name = doc.text("name") or doc.text("from")
     known = page.view.state.card(name)
     shown = page.quote(known.document.render().decode()) if known is not None else ""
-    parts = [f"{doc.text('from')} proposes this card for `{name}`. It takes effect when an approver ticks it."]
+    parts = [
+        f"{doc.text('from')} proposes this card for `{name}`. It takes effect when an approver ticks it."
+    ]
     if shown:
         parts.append(f"The card of `{name}` now:\n\n{shown}")
     parts.append(f"The approval binds plan {doc.text('plan')}: the header and the text below this block.")

@@ -1,6 +1,7 @@
 """Quote other people's text, so that it shows what they wrote and can do nothing.
 
-Guarantee: a quoted text can close no fence, begin no block of the hub's, tick no box and leave no cell of a table.
+Guarantee: a quoted text can close no fence, begin no block of the hub's, tick no box and leave no cell of
+a table.
 """
 
 from __future__ import annotations

@@ -79,19 +79,23 @@ def _now(doc: Doc) -> str:
         return f"{_NOW}Nothing yet: it comes to your inbox when what it comes after is completed."
     if doc.state == "input_required":
         back = request(to, "cancel", doc.text("question"))
-        return f"{_NOW}Nothing yet: its clock stands still until the question is answered. Or take it back: {back}"
+        return (
+            f"{_NOW}Nothing yet: its clock stands still until the question is answered. Or cancel it: {back}"
+        )
     if doc.state == "pending":
         return (
-            f"{_NOW}Claim it: in `agents/{to}/inbox/{doc.id}.md` change `state: pending` to `state: claimed`, add a "
-            "line `worker:` with a word of your own, and save. Then read the file again: the work is yours only when "
-            f"it shows your own worker beside a `lease:` number.\n\nOr decline it: {request(to, 'fail', doc.id, 'note: Why')}"
+            f"{_NOW}Claim it: in `agents/{to}/inbox/{doc.id}.md` change `state: pending` to `state: "
+            "claimed`, add a line `worker:` with a word of your own, and save. Then read the file again: the "
+            "work is yours only when it shows your own worker beside a `lease:` number.\n\n"
+            f"Or decline it: {request(to, 'fail', doc.id, 'note: Why')}"
         )
     lease = f"lease: {doc.text('lease')}"
     handoff = sample(
         f"agents/{to}/outbox/handoff-{doc.id}.md",
-        "kind: handoff", f"assignment: {doc.id}", lease, "outcome: done", "summary: One line that says what was done",
-        "branch: the-branch", "commit: 0123abc", "changed_files: [a.py, b.py]", 'tests_run: ["pytest: 3 passed"]',
-        "risks: none known", "next_steps: none", body="Longer notes.",
+        "kind: handoff", f"assignment: {doc.id}", lease, "outcome: done",
+        "summary: One line that says what was done", "branch: the-branch", "commit: 0123abc",
+        "changed_files: [a.py, b.py]", 'tests_run: ["pytest: 3 passed"]', "risks: none known",
+        "next_steps: none", body="Longer notes.",
     )  # fmt: skip
     ask = sample(
         f"agents/{to}/outbox/question-{doc.id}.md",
@@ -102,7 +106,8 @@ def _now(doc: Doc) -> str:
     held = f"It is held by worker {inline(doc.text('worker') or '-')} under lease {doc.text('lease')}."
     return "\n\n".join(
         (
-            f"{_NOW}{held} Hand off (outcome: done, partial or blocked; leave out lines you have nothing for): {handoff}",
+            f"{_NOW}{held} Hand off (outcome: done, partial or blocked; leave out what you do not have): "
+            f"{handoff}",
             f"Say how far it is, which also renews the lease: {report}",
             f"Ask, which stops the clock: {ask}",
             "Give it back, or give up: a request like the second one with `do: release` or `do: fail`.",
@@ -110,10 +115,10 @@ def _now(doc: Doc) -> str:
     )
 
 
-def handoff(page: Page, doc: Doc) -> str:
+def handoff(doc: Doc) -> str:
     """Return what a handoff is."""
     where = doc.id.rpartition(".a")[0]
-    return f"Handoff `{doc.id}`. The review of its round, `{where}`, settles it; nothing is to be done to it alone."
+    return f"Handoff `{doc.id}`. The review of round `{where}` settles it; nothing is to be done to it alone."
 
 
 def question(page: Page, doc: Doc) -> str:
@@ -126,18 +131,22 @@ def question(page: Page, doc: Doc) -> str:
         default = f" The answer is then: {page.line(doc.text('default'))}" if doc.text("default") else ""
         parts.append(f"It expires at {doc.text('until')}.{default}")
     choices = "\n".join(f"- [ ] {inline(c)}" for c in doc.texts("choices"))
-    parts.append("Tick one answer and save, or write under Answer." if choices else "Write the answer below and save.")
+    parts.append(
+        "Tick one answer and save, or write under Answer." if choices else "Write the answer below and save."
+    )
     if choices:
         parts.append(choices)
     return "\n\n".join((*parts, "Answer:"))
 
 
-def message(page: Page, doc: Doc) -> str:
+def message(doc: Doc) -> str:
     """Return how a message is read and replied to."""
     sender = doc.text("from")
     read = "When you have read it, delete this file, or change `state: unread` to `state: read`."
     if sender == "hub":
         return f"From the hub. {read}"
     subject = f"subject: {quote(('Re: ' + doc.text('subject'))[:400])}"
-    lines = "\n".join(("---", "kind: message", f"to: {sender}", subject, f"reply_to: {doc.id}", "---", "Text"))
+    lines = "\n".join(
+        ("---", "kind: message", f"to: {sender}", subject, f"reply_to: {doc.id}", "---", "Text")
+    )
     return f"From {sender}. {read} To reply, save in your outbox:\n\n{fence(lines, 'markdown')}"

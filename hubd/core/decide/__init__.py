@@ -7,7 +7,7 @@ Rule: this module routes; each kind's own module decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubd.core import ids, place
 from hubd.core.check import TEXT_MOST, check_fields, sendable_kind
@@ -44,8 +44,8 @@ _NAMED = ("task", "on", "assignment", "reply_to", "for")
 class Examined:
     """A proposal with its bytes parsed once, and what must be looked up before it can be decided.
 
-    `ids`: finished documents to fetch. `id`: what a new document is called. `base`: (path, rev) of the version
-    that the saved file was made from.
+    `ids`: finished documents to fetch. `id`: what a new document is called. `base`: (path, rev) of the
+    version that the saved file was made from.
     """
 
     proposal: Proposal
@@ -81,7 +81,9 @@ def _examine_edit(state: State, proposal: Proposal, parsed: Document | Flaw) -> 
     rev = parsed.text("rev")
     known = rev.isascii() and rev.isdigit() and len(rev) < 19 and (doc is None or rev != doc.text("rev"))
     lost = doc is None and place.ID.match(id_) and state.get(id_) is None
-    return Examined(proposal, parsed, frozenset({id_} if lost else ()), "", (proposal.path, int(rev)) if known else None)
+    return Examined(
+        proposal, parsed, frozenset({id_} if lost else ()), "", (proposal.path, int(rev)) if known else None
+    )
 
 
 def _id(state: State, proposal: Proposal, parsed: Document, kind: Kind) -> str:
@@ -92,7 +94,11 @@ def _id(state: State, proposal: Proposal, parsed: Document, kind: Kind) -> str:
     if kind is Kind.TASK:
         word = ids.slug(parsed.text("title"))
         return f"{word if len(word) > 1 else f'task-{word}'.rstrip('-')}-{letters}"
-    prefix = {Kind.QUESTION: "q", Kind.MESSAGE: "m", Kind.AGENT: f"card-{parsed.text('name') or proposal.actor}"}
+    prefix = {
+        Kind.QUESTION: "q",
+        Kind.MESSAGE: "m",
+        Kind.AGENT: f"card-{parsed.text('name') or proposal.actor}",
+    }
     return f"{prefix[kind]}-{letters}" if kind in prefix else ""
 
 
@@ -179,7 +185,22 @@ def _again(work: Work, known: Doc, document: Document, kind: Kind) -> Refusal | 
     if kind is known.kind and document.author_bytes(keys) == known.document.author_bytes(keys):
         return Nothing(f"{known.id} was made from these bytes", known.id)
     merged = document.with_fields({key: known.document.get(key) for key in keys}, first=keys)
-    return _amend(work, known, merged, work.proposal.actor) if kind is known.kind else tasks.already_sent(known)
+    if kind is not known.kind:
+        return tasks.already_sent(known)
+    return _as_saved(_amend(work, known, merged, work.proposal.actor), merged, document)
+
+
+def _as_saved(
+    answer: Refusal | Nothing | None, merged: Document, saved: Document
+) -> Refusal | Nothing | None:
+    """Let a refusal name the line of the file that was saved: lines that were restored have moved others."""
+    if not isinstance(answer, Refusal) or not answer.line:
+        return answer
+    key = next((e.key for e in merged.entries if e.line == answer.line), "")
+    entry = saved.entry(key)
+    if entry is None:
+        return answer
+    return replace(answer, line=entry.line)
 
 
 def _amend(work: Work, doc: Doc, document: Document, actor: str) -> Refusal | None:
@@ -202,9 +223,13 @@ def _edit(work: Work, examined: Examined) -> Refusal | Nothing | None:
     request = edits.read_edit(doc, proposal.data, examined.parsed, proposal.actor, work.facts.base)
     if isinstance(request, Refusal | Nothing):
         return request
-    if request.do == "amend" and request.amended is not None:
-        return _amend(work, doc, request.amended, request.actor)
-    return carry_out(work, request)
+    if request.amended is None or not isinstance(examined.parsed, Document):
+        return carry_out(work, request)
+    if request.do == "amend":
+        answer: Refusal | Nothing | None = _amend(work, doc, request.amended, request.actor)
+    else:
+        answer = carry_out(work, request)
+    return _as_saved(answer, request.amended, examined.parsed)
 
 
 def _elsewhere(work: Work, examined: Examined) -> Refusal | Nothing:
@@ -216,10 +241,14 @@ def _elsewhere(work: Work, examined: Examined) -> Refusal | Nothing:
         return Nothing("it was taken away since, and is unchanged", put_back=True)
     doc = work.get(place.stem(proposal.name))
     if doc is None or base is None:
-        return Refusal("not-delivered", "nothing was delivered under this name, and only the hub puts documents here")
+        return Refusal(
+            "not-delivered", "nothing was delivered under this name, and only the hub puts documents here"
+        )
     where = f"it lies at `{doc.paths[0]}`" if doc.paths else "it is finished"
     said = f"{doc.id} is {doc.state} now: {where}"
-    return Refusal("stale-buffer", said, "read it there, and make your change there; yours is kept", document=doc.id)
+    return Refusal(
+        "stale-buffer", said, "read it there, and make your change there; yours is kept", document=doc.id
+    )
 
 
 def carry_out(work: Work, request: Request) -> Refusal | Nothing | None:

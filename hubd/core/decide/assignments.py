@@ -1,6 +1,8 @@
-"""Assignments and handoffs: claimed under a lease, worked on, handed off, or given back, lost, failed, tried again.
+"""Assignments and handoffs: claimed under a lease, worked on, handed off, or given back, lost, failed, tried
+again.
 
-Rule: every step by a holder names the lease's number; a number that is not the current one is refused as stale.
+Rule: every step by a holder names the lease's number; a number that is not the current one is refused as
+stale.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def claim(work: Work, doc: Doc, request: Request) -> Refusal | None:
     return None
 
 
-def fenced(work: Work, doc: Doc, request: Request, what: str = "") -> Refusal | None:
+def fenced(doc: Doc, request: Request, what: str = "") -> Refusal | None:
     """Refuse a step by somebody who is not the assignee, or whose lease is not the one that is held."""
     if doc.text("to") != request.actor:
         said = f"{doc.id} is {doc.text('to')}'s, and {request.actor} cannot {what or request.do} it"
@@ -55,7 +57,8 @@ def fenced(work: Work, doc: Doc, request: Request, what: str = "") -> Refusal | 
     if doc.state in (*HELD, "input_required"):
         if given == held:
             return None
-        said = f"the step names {f'lease {given}' if given else 'no lease'}, and {doc.id} is held under lease {held}"
+        named = f"lease {given}" if given else "no lease"
+        said = f"the step names {named}, and {doc.id} is held under lease {held}"
         hint = f"if you hold it, write `lease: {held}`; if not, it was given to another worker"
         return Refusal("stale-lease", said, hint, request.at("lease"), document=doc.id)
     if given and doc.state in ("pending", "waiting"):
@@ -66,7 +69,7 @@ def fenced(work: Work, doc: Doc, request: Request, what: str = "") -> Refusal | 
 
 def progress(work: Work, doc: Doc, request: Request) -> Refusal | None:
     """Take note of how far it is. Any progress renews the lease; without a note nothing else is written."""
-    flaw = fenced(work, doc, request)
+    flaw = fenced(doc, request)
     flaw = flaw or work.check(doc, "progress", "in_progress", request.actor, request.lease())
     if flaw:
         return flaw
@@ -79,7 +82,7 @@ def progress(work: Work, doc: Doc, request: Request) -> Refusal | None:
 
 def release(work: Work, doc: Doc, request: Request) -> Refusal | None:
     """Give an assignment back, undone."""
-    flaw = fenced(work, doc, request)
+    flaw = fenced(doc, request)
     flaw = flaw or work.check(doc, "release", "pending", request.actor, request.lease())
     if flaw:
         return flaw
@@ -91,15 +94,17 @@ def release(work: Work, doc: Doc, request: Request) -> Refusal | None:
 
 def fail(work: Work, doc: Doc, request: Request) -> Refusal | None:
     """Give an assignment up; what comes after it is cancelled."""
-    flaw = fenced(work, doc, request) or work.check(doc, "fail", "failed", request.actor, request.lease())
+    flaw = fenced(doc, request) or work.check(doc, "fail", "failed", request.actor, request.lease())
     if flaw:
         return flaw
-    ending.end(work, doc, "failed", "fail", request.actor, note=request.text("note") or doc.text("note") or None)
+    ending.end(
+        work, doc, "failed", "fail", request.actor, note=request.text("note") or doc.text("note") or None
+    )
     return None
 
 
 def hand_off(work: Work, document: Document, actor: str, name: str) -> Refusal | None:
-    """Accept a handoff: its assignment ends, what comes after it begins, and the round may be ready for review."""
+    """Accept a handoff: its assignment ends, what comes after begins, the round may be ready for review."""
     doc = work.get(document.text("assignment"))
     line = line_of(document, "assignment")
     if doc is None or doc.kind is not Kind.ASSIGNMENT:
@@ -107,11 +112,15 @@ def hand_off(work: Work, document: Document, actor: str, name: str) -> Refusal |
         return Refusal(flaw.code, flaw.message, flaw.hint, line)
     lines = {"lease": line_of(document, "lease")}
     request = Request("handoff", doc.id, actor, {"lease": document.text("lease")}, line, None, lines)
-    stale = fenced(work, doc, request, "hand off")
+    stale = fenced(doc, request, "hand off")
     if stale:
         return stale
     if doc.state not in HELD:
-        asked = f"take `{doc.text('question')}` back first, with `do: cancel`" if doc.state == "input_required" else ""
+        asked = (
+            f"take `{doc.text('question')}` back first, with `do: cancel`"
+            if doc.state == "input_required"
+            else ""
+        )
         late = wrong_state(doc, "a handoff", asked)
         return Refusal(late.code, late.message, late.hint, line, document=doc.id, legal=late.legal)
     number = len(work.children(doc.id, Kind.HANDOFF)) + 1
@@ -150,7 +159,7 @@ def expire(work: Work, doc: Doc) -> Refusal | Nothing | None:
 
 
 def _noted(doc: Doc, why: str) -> str:
-    """Return what was noted so far, and why it ended; the end of it, where it is too long to stand in a header."""
+    """Return what was noted so far, and why it ended; of what is too long for a header, the end."""
     return f"{doc.text('note')}\n\n{why}".strip()[-TEXT_MOST:]
 
 
@@ -174,7 +183,9 @@ def reassign(work: Work, doc: Doc, request: Request) -> Refusal | None:
     if flaw:
         return flaw
     if not request.text("to"):
-        return Refusal("missing-key", "reassign needs `to:`", "add a line `to:` with an agent's name", request.line)
+        return Refusal(
+            "missing-key", "reassign needs `to:`", "add a line `to:` with an agent's name", request.line
+        )
     to = resolve(work, request.text("to"), work.task_of(doc))
     if isinstance(to, Refusal):
         return Refusal(to.code, to.message, to.hint, request.at("to"))
@@ -200,9 +211,10 @@ def _again(work: Work, doc: Doc, request: Request, to: str) -> Refusal | None:
         return Refusal("wrong-state", said, f"retry {lost} first", request.line, document=doc.id)
     ended = is_final(doc.kind, doc.state)
     note = request.text("note") or doc.text("note") or None
+    deadline = _deadline(work, round_, doc) if ended else doc.text("deadline") or None
     work.move(
-        doc, state, request.do, request.actor, None, to=to, attempt="1", lease=None, worker=None, outcome=None,
-        question=None, because=None, note=note, deadline=_deadline(work, round_, doc) if ended else doc.text("deadline") or None,
+        doc, state, request.do, request.actor, None, to=to, attempt="1", lease=None, worker=None,
+        outcome=None, question=None, because=None, note=note, deadline=deadline,
     )  # fmt: skip
     leases.free(work, doc.id)
     ending.withdraw_questions(work, doc)

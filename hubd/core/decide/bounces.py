@@ -1,7 +1,8 @@
-"""Refusing: the truth stays, the bytes are kept, and their author is told which rule, where, and what to write.
+"""Refusing: the truth stays, the bytes are kept, and their author is told which rule, where, and what to
+write.
 
-From the third refusal of one file in a row, no new bounce is made: the last one counts on, and somebody who can
-help is told once. Rule: bounces never bounce; who spoils one finds it written again.
+From the third refusal of one file in a row, no new bounce is made: the last one counts on, and somebody
+who can help is told once. Rule: bounces never bounce; who spoils one finds it written again.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ _SHOWN = 300
 
 
 def refuse(state: State, facts: Facts, now: Now, proposal: Proposal, refusal: Refusal) -> Step | Nothing:
-    """Return the step that records a refusal and bounces it to its author. The hub's own proposals end quietly."""
+    """Return the step that records a refusal and bounces it. The hub's own proposals end quietly."""
     if proposal.actor == "hub" or not place.is_name(proposal.actor):
-        return Nothing(f"{refusal.code}: {refusal.message}", refusal.document, put_back=proposal.area != "hub")
+        return Nothing(
+            f"{refusal.code}: {refusal.message}", refusal.document, put_back=proposal.area != "hub"
+        )
     work = Work(state, facts, now, proposal)
     refusal = completed(work, proposal, refusal)
     spoiled = state.live_path(proposal.path) if proposal.area == "live" else None
@@ -66,7 +69,7 @@ def completed(work: Work, proposal: Proposal, refusal: Refusal) -> Refusal:
         line = lines[refusal.line - 1] if refusal.line <= len(lines) else b""
         written = line.decode(errors="replace").strip("\ufeff\r")[:_SHOWN]
     doc = work.get(refusal.document) if refusal.document else None
-    if doc is not None and not legal:
+    if doc is not None and not legal and refusal.code != "wrong-state":
         legal = dos(doc.kind, doc.state)
     message, correct = shown(" ".join(refusal.message.split()))[:_SHOWN], refusal.correct
     if proposal.data is not None and has_secret(proposal.data):
@@ -103,7 +106,8 @@ def _park(work: Work, proposal: Proposal, refusal: Refusal) -> None:
     to = next((n for n in names if n not in ("", proposal.actor) and work.state.card(n) is not None), None)
     if to is not None:
         subject = f"{proposal.actor} was refused {PARK_AT} times in a row: {refusal.code}"
-        said = f"`{shown(proposal.path)}` is parked: further refusals of it make no new bounce.\n\n{sentence(refusal.message)}"
+        said = f"`{shown(proposal.path)}` is parked: further refusals of it make no new bounce."
+        said += f"\n\n{sentence(refusal.message)}"
         tell(work, to, subject, said)
 
 
@@ -115,7 +119,10 @@ def sentence(message: str) -> str:
 def text(proposal: Proposal, refusal: Refusal, kept: str, count: int) -> str:
     """Return what a bounce says."""
     again = f" This is refusal {count} of it in a row." if count > 1 else ""
-    parts = [f"`{shown(proposal.path)}` was not accepted: **{refusal.code}**.{again}", sentence(refusal.message)]
+    parts = [
+        f"`{shown(proposal.path)}` was not accepted: **{refusal.code}**.{again}",
+        sentence(refusal.message),
+    ]
     if refusal.line:
         written = f", as written:\n\n{fence(refusal.written)}" if refusal.written.strip() else "."
         parts.append(f"Line {refusal.line}{written}")
@@ -133,10 +140,13 @@ def text(proposal: Proposal, refusal: Refusal, kept: str, count: int) -> str:
         case "outbox":
             parts.append("Correct them and save the file in your outbox again; nothing else is needed.")
         case "cards" | "settings":
-            parts.append("The file holds again what it held before. Correct it there and save; nothing else is needed.")
+            parts.append(
+                "The file holds again what it held before. Correct it there and save; nothing else is needed."
+            )
         case "live":
             parts.append(
-                "The document holds again what is true. Read it, then make the change there once more if it still applies."
+                "The document holds again what is true. Read it, then make the change there once more if it "
+                "still applies."
             )
         case _:
             pass

@@ -1,6 +1,8 @@
-"""Cards and settings: people's ground. What is saved there takes effect when it is right, else it is put back.
+"""Cards and settings: people's ground. What is saved there takes effect when it is right, else it is put
+back.
 
-Rule: only a person changes cards and settings; an agent proposes a change to its own card, and an approver ticks it.
+Rule: only a person changes cards and settings; an agent proposes a change to its own card, and an approver
+ticks it.
 """
 
 from __future__ import annotations
@@ -32,10 +34,16 @@ def save_card(work: Work, path: str, data: bytes | None, actor: str) -> Refusal 
     spot = place.spot(path)
     name = place.stem(spot.name) if spot is not None else ""
     if spot is None or not place.FILE.match(spot.name) or not place.is_name(name):
-        return Refusal("bad-name", f"`{shown(path)}` is no card: a card is cards/NAME.md", "use a-z, 0-9 and - for NAME")
+        return Refusal(
+            "bad-name", f"`{shown(path)}` is no card: a card is cards/NAME.md", "use a-z, 0-9 and - for NAME"
+        )
     known = work.state.card(name)
     if not work.state.is_person(actor):
-        return Refusal("not-yours", f"cards are people's ground, and {actor} is no person", "propose a card: `kind: agent`")
+        return Refusal(
+            "not-yours",
+            f"cards are people's ground, and {actor} is no person",
+            "propose a card: `kind: agent`",
+        )
     if data is None:
         return _retire(work, name, known, actor)
     if known is not None and known.document.render() == data:
@@ -54,7 +62,9 @@ def _check_card(work: Work, document: Document, name: str) -> Refusal | None:
     kind = document.entry("kind")
     if kind is None or kind.value != "agent":
         line, written = (kind.line, kind.text.strip()) if kind is not None else (2, "")
-        return Refusal("unknown-kind", "a card has `kind: agent`", "write that line", line, written, "kind: agent")
+        return Refusal(
+            "unknown-kind", "a card has `kind: agent`", "write that line", line, written, "kind: agent"
+        )
     if document.block is not None:
         return Refusal("hub-marker", "a card holds no block of the hub's", "", len(document.entries) + 3)
     flaw = check_fields(document, Kind.AGENT)
@@ -71,7 +81,9 @@ def _check_card(work: Work, document: Document, name: str) -> Refusal | None:
     return None
 
 
-def install(work: Work, name: str, document: Document, known: Doc | None, actor: str, follows: bool = False) -> None:
+def install(
+    work: Work, name: str, document: Document, known: Doc | None, actor: str, follows: bool = False
+) -> None:
     """Put a card in place, as the step itself or as what follows from it."""
     if known is not None:
         work.move(known, "active", "amend", actor, document)
@@ -120,7 +132,9 @@ def _may_propose(work: Work, document: Document, actor: str) -> Refusal | None:
         said = f"{actor} may propose its own card only"
         return Refusal("not-yours", said, "leave out `name:`", line_of(document, "name"))
     if document.text("human") == "true":
-        return Refusal("not-yours", "an agent is not a person", "leave out `human:`", line_of(document, "human"))
+        return Refusal(
+            "not-yours", "an agent is not a person", "leave out `human:`", line_of(document, "human")
+        )
     return None
 
 

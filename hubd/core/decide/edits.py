@@ -17,6 +17,7 @@ from hubd.core.decide.rounds import plan_hash
 from hubd.core.document import Document, Flaw, Value, parse
 from hubd.core.effect import Doc, Nothing, Refusal
 from hubd.core.model import KINDS, VERDICTS, Kind, verb, verdict
+from hubd.core.state import HELD
 from hubd.core.transition import dos
 from hubd.core.work import line_of
 
@@ -58,7 +59,9 @@ def read_edit(
 def _removed(doc: Doc, actor: str) -> Request | Refusal:
     if doc.kind in (Kind.MESSAGE, Kind.BOUNCE):
         return Request("ack", doc.id, actor)
-    return Refusal("deleted", f"{doc.id} is live and was put back", document=doc.id, legal=dos(doc.kind, doc.state))
+    return Refusal(
+        "deleted", f"{doc.id} is live and was put back", document=doc.id, legal=dos(doc.kind, doc.state)
+    )
 
 
 def _acts(doc: Doc, saved: Document, base: Document) -> dict[str, str] | Refusal:
@@ -74,9 +77,9 @@ def _acts(doc: Doc, saved: Document, base: Document) -> dict[str, str] | Refusal
         correct = f"{field.name}: {base.text(field.name)}" if base.get(field.name) is not None else ""
         said = f"`{field.name}` is written by the hub"
         return Refusal("hub-line", said, "", line_of(saved, field.name), "", correct, doc.id)
-    claimed = doc.kind is Kind.ASSIGNMENT and saved.text("state") == "claimed" != base.text("state")
-    if claimed and saved.text("worker") != doc.text("worker"):
-        acts["state"] = "claimed"  # somebody else claimed it meanwhile: this is still a claim, and too late
+    other = doc.kind is Kind.ASSIGNMENT and doc.state in HELD and saved.text("worker") != doc.text("worker")
+    if other and ("worker" in acts or saved.text("state") == "claimed" != base.text("state")):
+        acts["state"] = "claimed"  # somebody else claimed it already: this is still a claim, and too late
     return acts
 
 
@@ -119,7 +122,8 @@ def _conflict(doc: Doc, saved: Document, base: Document, what: str) -> Refusal:
     said = f"{what} changed since rev {rev}, which you edited: {doc.id} is {doc.state} at rev {now} now"
     return Refusal(
         "stale-buffer", said, "read it again and make your change there; yours is kept", 0,
-        f"base: {base.text('state')} (rev {rev})", f"truth: {doc.state} (rev {now})", doc.id, dos(doc.kind, doc.state),
+        f"base: {base.text('state')} (rev {rev})", f"truth: {doc.state} (rev {now})", doc.id,
+        dos(doc.kind, doc.state),
     )  # fmt: skip
 
 
@@ -198,7 +202,11 @@ def _answer(
         said.append(acts["answer"])
     if said:
         return Request("answer", doc.id, actor, {"answer": "\n\n".join(said)}, 0, None, lines)
-    return Request(verb(acts["state"]), doc.id, actor, {}, lines["state"], None, lines) if "state" in acts else None
+    return (
+        Request(verb(acts["state"]), doc.id, actor, {}, lines["state"], None, lines)
+        if "state" in acts
+        else None
+    )
 
 
 def _assignment(

@@ -1,4 +1,4 @@
-"""How assignments end, and what follows: leases are freed, questions withdrawn, what comes after begins or ends."""
+"""How assignments end, and what follows from it: for leases, questions, what comes after, and the round."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _cancel_after(work: Work, round_id: str, ended: str) -> None:
 
 
 def revive_after(work: Work, round_id: str, revived: str) -> None:
-    """What was cancelled because something it comes after had ended waits again, if nothing else is in its way."""
+    """What was cancelled because something before it had ended waits again, if nothing else is in its way."""
     back = [revived]
     while back:
         cause = back.pop(0)

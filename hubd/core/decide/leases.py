@@ -1,8 +1,8 @@
 """Leases: who may work on what, until when, under a number that only grows.
 
 A lease's number is the sequence number of the commit that granted it, so it grows without a counter. Its
-deadline counts on the clock of one boot; a new boot grants one full term. Between cooperating workers this is a
-guard, not a proof: whoever ignores the number can still write to the project.
+deadline counts on the clock of one boot; a new boot grants one full term. Between cooperating workers this
+is a guard, not a proof: whoever ignores the number can still write to the project.
 """
 
 from __future__ import annotations
@@ -47,7 +47,14 @@ def _term(work: Work, seconds: float) -> dict[str, Value | None]:
 
 
 def grant(
-    work: Work, key: str, holder: str, worker: str, ttl: int, do: str, paths: tuple[str, ...] = (), note: str = ""
+    work: Work,
+    key: str,
+    holder: str,
+    worker: str,
+    ttl: int,
+    do: str,
+    paths: tuple[str, ...] = (),
+    note: str = "",
 ) -> Doc:
     """Write a new lease. Its number is this commit's."""
     lines: dict[str, Value] = {"from": holder, "key": key, "lease": str(work.seq), "ttl": str(ttl)}
@@ -114,7 +121,9 @@ def taken(lease: Doc, what: str, line: int = 0) -> Refusal:
     who = lease.text("from") + (f" (worker {lease.text('worker')})" if lease.text("worker") else "")
     until = f" until {lease.text('expires')}" if lease.text("expires") else ""
     said = f"{what} is leased to {who}{until}, as `{lease.text('key')}`"
-    return Refusal("lease-taken", said, f"wait, or ask {lease.text('from')} to release it", line, document=lease.id)
+    return Refusal(
+        "lease-taken", said, f"wait, or ask {lease.text('from')} to release it", line, document=lease.id
+    )
 
 
 def find(work: Work, on: str) -> Doc | None:
@@ -135,7 +144,7 @@ def _fence(lease: Doc, request: Request) -> Refusal | None:
 
 
 def renew(work: Work, lease: Doc, request: Request) -> Refusal | None:
-    """Give a lease another term, at its holder's wish or after another boot. What it is for is not rewritten."""
+    """Give a lease another term, at its holder's wish or after another boot."""
     if lease.state != "held":
         return wrong_state(lease, "renew")
     flaw = _fence(lease, request) or work.check(lease, "renew", "held", request.actor, request.lease())
@@ -183,7 +192,7 @@ def expire(work: Work, lease: Doc) -> Refusal | Nothing | None:
 
 
 def pause(work: Work, request: Request) -> Refusal | None:
-    """Say that an agent (or `hub`, all of them) is not to be started, or may be again: a lease without an end."""
+    """Say that an agent (or `hub`, all of them) is not to be started, or may be again."""
     name = request.on
     if name != "hub" and work.state.card(name) is None:
         flaw = unknown_agent(work, name)
@@ -204,4 +213,16 @@ def pause(work: Work, request: Request) -> Refusal | None:
     return None
 
 
-__all__ = ["acquire", "expire", "find", "free", "grant", "overlap", "pause", "prolong", "renew", "run_out", "unlease"]
+__all__ = [
+    "acquire",
+    "expire",
+    "find",
+    "free",
+    "grant",
+    "overlap",
+    "pause",
+    "prolong",
+    "renew",
+    "run_out",
+    "unlease",
+]

@@ -21,7 +21,9 @@ def dedupe_id(hub_id: str, sender: str, key: str) -> str:
     return f"m-{ids.token(hub_id, sender, key)[:16]}"
 
 
-def submit_message(work: Work, document: Document, actor: str, name: str, id_: str) -> Refusal | Nothing | None:
+def submit_message(
+    work: Work, document: Document, actor: str, name: str, id_: str
+) -> Refusal | Nothing | None:
     """Accept a message: one copy in each recipient's inbox."""
     known = _known(work, document, id_)
     if known is not None:
@@ -36,7 +38,9 @@ def submit_message(work: Work, document: Document, actor: str, name: str, id_: s
     recipients = _recipients(work, document, actor, about)
     if isinstance(recipients, Refusal):
         return at_line(recipients, document, "to")
-    hops = 0 if actor == "hub" or work.state.is_person(actor) else 1 + (parent.number("hops") if parent else 0)
+    hops = (
+        0 if actor == "hub" or work.state.is_person(actor) else 1 + (parent.number("hops") if parent else 0)
+    )
     flaw = _too_many_hops(work, document, hops) or _too_many(work, task)
     if flaw:
         return flaw

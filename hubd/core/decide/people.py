@@ -36,4 +36,6 @@ def resolve(work: Work, address: str, task: Doc | None = None, busy: Sequence[st
 
 def unknown_agent(work: Work, name: str) -> Refusal:
     """Refuse a name that nobody has."""
-    return Refusal("unknown-recipient", f"there is no agent `{name}`", "agents: " + ", ".join(sorted(work.state.cards)))
+    return Refusal(
+        "unknown-recipient", f"there is no agent `{name}`", "agents: " + ", ".join(sorted(work.state.cards))
+    )

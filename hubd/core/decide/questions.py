@@ -21,7 +21,7 @@ def submit_question(work: Work, document: Document, actor: str, name: str, id_: 
         waits = work.get(document.text("assignment"))
         if waits is None or waits.kind is not Kind.ASSIGNMENT:
             return at_line(unknown_id(document.text("assignment"), "assignment"), document, "assignment")
-        flaw = _may_stop(work, document, waits, actor)
+        flaw = _may_stop(document, waits, actor)
         if flaw:
             return flaw
         id_ = f"{waits.id}.q{len(work.children(waits.id, Kind.QUESTION)) + 1}"
@@ -45,7 +45,7 @@ def submit_question(work: Work, document: Document, actor: str, name: str, id_: 
     return None
 
 
-def _may_stop(work: Work, document: Document, doc: Doc, actor: str) -> Refusal | None:
+def _may_stop(document: Document, doc: Doc, actor: str) -> Refusal | None:
     line = line_of(document, "assignment")
     if doc.text("to") != actor:
         said = f"{doc.id} is {doc.text('to')}'s"

@@ -14,7 +14,7 @@ from hubd.core.model import verb
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Do something to something. `amended` is the document with its reader's own changes to the author's text."""
+    """Do something to something. `amended`: the document with its reader's changes to the author's text."""
 
     do: str
     on: str

@@ -13,7 +13,14 @@ from hubd.core.check import check_fields
 from hubd.core.decide import ending
 from hubd.core.decide.people import resolve
 from hubd.core.decide.request import Request
-from hubd.core.decide.tasks import already_sent, check_plan, no_approver, tell_author, too_many_rounds, unknown_id
+from hubd.core.decide.tasks import (
+    already_sent,
+    check_plan,
+    no_approver,
+    tell_author,
+    too_many_rounds,
+    unknown_id,
+)
 from hubd.core.decide.when import resolve_when
 from hubd.core.document import Document, Value
 from hubd.core.document import document as new_document
@@ -38,11 +45,17 @@ def submit_round(work: Work, document: Document, actor: str, name: str) -> Refus
     if not work.roles(task, actor) & {"owner", "person", "hub"}:
         owner = work.owner(task)
         said = f"{task.id} is planned by its owner, {owner}"
-        return Refusal("not-yours", said, f"send {owner} a message", line_of(document, "task"), document=task.id)
+        return Refusal(
+            "not-yours", said, f"send {owner} a message", line_of(document, "task"), document=task.id
+        )
     if task.state != "draft":
         return at_line(wrong_state(task, "planning a round"), document, "task")
     number = task.number("rounds") + 1
-    flaw = too_many_rounds(work, task, number) or check_plan(work, document, task) or no_approver(work, task, actor)
+    flaw = (
+        too_many_rounds(work, task, number)
+        or check_plan(work, document, task)
+        or no_approver(work, task, actor)
+    )
     if flaw:
         return flaw
     id_ = f"{task.id}.r{number}"
@@ -65,8 +78,12 @@ def plan_from_task(work: Work, task: Doc) -> Refusal | None:
     if rounds:
         before = source.document.body.strip()
         note = source.text("note")
-        said = "\n\n".join(part for part in (before, f"Changes were requested:\n\n{note}" if note else "") if part)
-    document = new_document({"kind": "round", "task": task.id, "assignments": plan}, f"{said}\n" if said else "")
+        said = "\n\n".join(
+            part for part in (before, f"Changes were requested:\n\n{note}" if note else "") if part
+        )
+    document = new_document(
+        {"kind": "round", "task": task.id, "assignments": plan}, f"{said}\n" if said else ""
+    )
     return submit_round(work, document, "hub", "")
 
 
@@ -138,13 +155,16 @@ def _dispatch(work: Work, round_: Doc) -> Refusal | None:
         given.append(to)
         after = tuple(f"{round_.id}.a{n}" for n in numbers_after(item))
         lines: dict[str, Value] = {
-            "from": "hub", "task": task.id, "round": round_.id, "to": to, "goal": str(item["goal"]), "attempt": "1",
+            "from": "hub", "task": task.id, "round": round_.id, "to": to, "goal": str(item["goal"]),
+            "attempt": "1",
         }  # fmt: skip
         if after:
             lines["after"] = after
         if item.get("deadline"):
             lines["deadline"] = resolve_when(work, str(item["deadline"]))
-        work.create(Kind.ASSIGNMENT, f"{round_.id}.a{number}", "waiting" if after else "pending", "create", lines)
+        work.create(
+            Kind.ASSIGNMENT, f"{round_.id}.a{number}", "waiting" if after else "pending", "create", lines
+        )
     work.move(task, "dispatched", "dispatch")
     return None
 

@@ -49,7 +49,8 @@ def check_plan(work: Work, document: Document, task: Doc) -> Refusal | None:
     if len(items) > most:
         return Refusal(
             "too-many-assignments", f"a round has at most {most} assignments, and this one has {len(items)}",
-            "plan the rest in a later round, or raise max_assignments_per_round", line_of(document, "assignments"),
+            "plan the rest in a later round, or raise max_assignments_per_round",
+            line_of(document, "assignments"),
         )  # fmt: skip
     for number, item in enumerate(items, 1):
         found = resolve(work, str(item["to"]), task)
@@ -142,4 +143,6 @@ def tell(work: Work, to: str, subject: str, text: str, **lines: str) -> None:
 
 def unknown_id(id_: str, what: str = "document") -> Refusal:
     """Refuse an id that no document has."""
-    return Refusal("unknown-id", f"there is no {what} `{id_[:80]}`", "copy the id from your inbox, or from NOW.md")
+    return Refusal(
+        "unknown-id", f"there is no {what} `{id_[:80]}`", "copy the id from your inbox, or from NOW.md"
+    )
