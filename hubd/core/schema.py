@@ -202,6 +202,8 @@ def _value(spec: KindSpec, field: Field) -> Schema:
         return {"const": spec.kind.value}
     if field.name == _STATE and field.type is Type.CHOICE:
         return {"enum": list(spec.states)}
+    if field.name == "from":  # an agent's name, or the hub's own
+        return {"anyOf": [{"const": "hub"}, _form(field)]}
     if spec.kind is Kind.AGENT and field.name == "name":
         return _named(_text(field.type))
     return _form(field)
