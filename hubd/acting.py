@@ -1,9 +1,10 @@
 """Act on what was recorded: put the truth on disk, keep refused bytes, take accepted files away.
 
-Guarantee: everything here can be done again, at any time, with the same end; nothing is done before its commit.
-Rule 1: nothing is decided here. What is found in the place of something delivered is set aside, and judged when
-the whole group has been acted on: a newer truth is never covered by an older one.
-Rule 2: where a link or a file lies in the place of a folder, what belongs there is owed, and nobody waits for it.
+Guarantee: everything here can be done again, at any time, with the same end; nothing is done before its
+commit.
+Rule 1: nothing is decided here. What is found in the place of something delivered is set aside, and judged
+when the whole group has been acted on: a newer truth is never covered by an older one.
+Rule 2: where a link or a file lies in the place of a folder, what belongs there is owed, and nobody waits.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Acting:
         self._eyes = eyes
         self._aside: list[Displaced] = []
         self.owed: dict[str, tuple[bytes, ...]] = {}
-        """Paths that could not be delivered, with what the hub put there before. Their absence means nothing."""
+        """What could not be delivered, with what the hub put there before. Its absence means nothing."""
 
     def aside(self) -> list[Displaced]:
         """Return what was found in the place of something delivered, once."""
@@ -150,7 +151,8 @@ class Acting:
             self.spool.refuse_displaced(displaced, f"agents/{proposal.actor}/drafts", proposal.name)
 
     def leftovers(self) -> list[Displaced]:
-        """Return what waits in swap to be judged. What equals the truth is dropped, an outbox has its own back."""
+        """Return what waits in swap to be judged. What equals the truth is dropped, an outbox gets its own.
+        """
         found: list[Displaced] = []
         for displaced in self.spool.leftovers():
             if displaced.path is None or not isinstance(displaced.read, Bytes | NotAFile):

@@ -1,9 +1,9 @@
 """What a person's git has written into the live folders: it is nobody's proposal.
 
-`git checkout`, `git reset` and `git stash` bring back files that the hub itself once wrote, and remove those it
-has written since. That is no edit, no deletion and no decision of anybody's.
-Guarantee: a file counts as git's only while HEAD is not where the hub left it, and only with the very bytes of
-the commit of the truth that HEAD leads to; everything else is judged like any saved file.
+`git checkout`, `git reset` and `git stash` bring back files that the hub itself once wrote, and remove those
+it has written since. That is no edit, no deletion and no decision of anybody's.
+Guarantee: a file counts as git's only while HEAD is not where the hub left it, and only with the very bytes
+of the commit of the truth that HEAD leads to; everything else is judged like any saved file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from hubd.spool import Absent, Bytes, FolderBlocked
 
 
 def base(hub: Hub) -> str:
-    """Return the commit of the truth whose files a person's git has written; empty when it has written none."""
+    """Return the commit of the truth whose files a person's git has written; empty if it has written none."""
     found = hub.ledger.elsewhere()
     if found != hub.eyes.elsewhere[0]:
         hub.eyes.elsewhere = (found, hub.state.seq)

@@ -23,6 +23,7 @@ from hubd import __version__, query
 from hubd.core.effect import Step
 from hubd.crashing import crash_at
 from hubd.following import Following
+from hubd.founding import renew_contract
 from hubd.hub import Hub, HubClosed
 from hubd.layout import MailboxError, find
 from hubd.lease import HubBusy, LeaseError
@@ -32,10 +33,12 @@ from hubd.outcome import Outcome
 from hubd.reporting import Report
 from hubd.server import Server
 from hubd.spool import SpoolError
+from hubd.tidying import tidy_archive
 from hubd.watch import Watch
 
 FOLDERS_EVERY = 2.0
 ALL_EVERY = 30.0
+TIDY_EVERY = 600.0
 REST_AFTER = 1.0
 REST_AT_LATEST = 5.0
 TRY_AGAIN = 1.0
@@ -60,7 +63,9 @@ class Daemon:
         self._folders: dict[str, int] = {}
         self._last_all = self._last_folders = self._last_rest = self._worked_at = time.monotonic()
         self._rested = False
+        self._last_tidy = -TIDY_EVERY
         self._again = False
+        self._warned = 0
         hub.log = report.say
         hub.on_step = self._told
 
@@ -77,9 +82,9 @@ class Daemon:
             signal.signal(number, self._on_signal)
         self._watch.start()
         try:
-            for warning in self.hub.ledger.warnings:
-                self.report.say("warning", warning)
+            self._warn()
             self._work(None)
+            self._guarded(self._renew_contract)
             self.report.say("info", f"ready (pid {os.getpid()}, {self.hub.layout.root})", pid=os.getpid())
             while not self.stopping:
                 for key, _ in self._selector.select(self._pause()):
@@ -96,6 +101,12 @@ class Daemon:
             self._watch.stop()
             self._server.close()
             self._selector.close()
+
+    def _warn(self) -> None:
+        """Tell what the ledger has found and mended, once."""
+        for warning in self.hub.ledger.warnings[self._warned :]:
+            self.report.say("warning", warning)
+            self._warned += 1
 
     def _watched(self) -> list[Path]:
         """Return the folders whose news matter. Called from the watching thread: it only looks at names."""
@@ -189,12 +200,17 @@ class Daemon:
         except SpoolError:
             return set()
 
+    def _renew_contract(self) -> list[Outcome]:
+        if renew_contract(self.hub):
+            self.report.say("info", "the mailbox's copy of the contract is now this version's")
+        return []
+
     def _make_folders(self) -> list[Outcome]:
         self.hub.folders()
         return []
 
     def _work(self, only: set[str] | None) -> None:
-        """Look once, and act on it; what comes of that, and what was not ready, is looked at in the next turn."""
+        """Look once, and act on it. What comes of that, and what was not ready, has its turn next."""
         if only is None:
             self._last_all = self._last_folders = time.monotonic()
             self._guarded(self._make_folders)
@@ -230,6 +246,10 @@ class Daemon:
             self.hub.note_delivered()
             query.write_now(self.hub)
             self._following.rest(index=quiet)
+            if quiet and time.monotonic() - self._last_tidy >= TIDY_EVERY:
+                self._last_tidy = time.monotonic()
+                tidy_archive(self.hub)
+            self._warn()
         except (LedgerError, SpoolError, OSError) as error:
             self.report.say("warning", f"upkeep: {error}")
 

@@ -2,13 +2,14 @@
 
 Guarantee: no commit of a person is fought or lost: it becomes the second parent of one of the hub's, whose
 tree is the truth's. Rule 1: what they changed is judged file by file, like anything they could have saved.
-Rule 2: while HEAD is on another branch or an old commit, or something is under way, what git wrote stays as it
-is; once HEAD is on the branch again the files hold the truth again, and who moved the branch back is told.
+Rule 2: while HEAD is on another branch or an old commit, or something is under way, what git wrote stays as
+it is; once HEAD is on the branch again the files hold the truth again, and who moved the branch back is told.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import unquote
 
 from hubd import checkout, notices
 from hubd.commits import commit_of
@@ -17,7 +18,7 @@ from hubd.core.decide.cards import config
 from hubd.core.effect import Proposal
 from hubd.core.work import Work
 from hubd.hub import Hub
-from hubd.ledger import Foreign
+from hubd.ledger import Foreign, blob_id
 from hubd.looking import Look
 from hubd.sight import Eyes
 from hubd.spool import Bytes, FolderBlocked, NotAFile
@@ -50,8 +51,10 @@ class Following:
     def _judge(self, foreign: Foreign) -> None:
         if foreign.tip != self._seen:
             self.hub.log("info", f"somebody moved refs/heads/main: {foreign.kind}, to {foreign.tip[:12]}")
+            known = self._judged_since(foreign)
             for path, data in self.hub.ledger.files_of_foreign(foreign):
-                self._judge_file(path, data)
+                if (path, blob_id(data or b"")) not in known:
+                    self._judge_file(path, data)
         base = checkout.base(self.hub)
         theirs = [p for p in Look(self.hub, Eyes()).live() if base and checkout.wrote(self.hub, base, p)]
         if foreign.tip != self._seen:
@@ -64,6 +67,14 @@ class Following:
             checkout.put_back(self.hub, base, theirs)
         self.hub.look(0)
         self.hub.ledger.adopt(foreign)
+
+    def _judged_since(self, foreign: Foreign) -> set[tuple[str, str]]:
+        """Return what was judged since their commit: most often the very files, as they lay on disk."""
+        if foreign.kind == "behind":
+            return set()
+        commits = self.hub.ledger.messages(foreign.base)
+        found = ((c.trailers.get("Hub-Source", ""), c.trailers.get("Hub-Cause", "")) for c in commits)
+        return {(unquote(source, errors="surrogateescape"), cause) for source, cause in found}
 
     def _judge_file(self, path: str, data: bytes | None) -> None:
         """Judge what a commit says of a file, unless the disk says the same: then the look does it."""

@@ -60,7 +60,10 @@ def found(
     if Layout(root).exists:
         raise FoundingError(f"{root} is a mailbox already", "use it, or name another folder")
     if root.exists() and any(root.iterdir()):
-        raise FoundingError(f"{root} is not empty", "name an empty or a new folder")
+        half = (root / ".git" / "hub").exists()
+        again = "an earlier init did not finish: remove the folder, and repeat"
+        hint = again if half else "name an empty or a new folder"
+        raise FoundingError(f"{root} is not empty", hint)
     root.mkdir(parents=True, exist_ok=True)
     clock = clock or SystemClock()
     _first_commit(root, operator, host, clock.now())
@@ -132,13 +135,10 @@ def renew_contract(hub: Hub) -> bool:
     changed = {path: data for path, data in files.items() if hub.state.fixed.get(path) != data}
     if not changed:
         return False
-    before = dict(hub.state.fixed)
     now = hub.now()
     work = Work(hub.state, Facts(), now, Proposal("hub", "hub", "hub/contract", b"", "hub"))
     config(work, "amend", "hub", tuple(Put(path, data) for path, data in changed.items()), "contract")
     step = work.step()
     hub.record_made(step, commit_of(step, hub.state, now))
-    for path, data in changed.items():
-        hub.acting.put(path, data, *([before[path]] if path in before else []))
     hub.settle(hub.acting.aside())
     return True

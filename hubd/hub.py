@@ -171,7 +171,7 @@ class Hub:
         return now
 
     def folders(self) -> None:
-        """Make missing folders again. What belongs in them is delivered anew: nobody has removed a document."""
+        """Make missing folders again, with what belongs in them: nobody has removed a document."""
         done = self.layout.folders(sorted(self.state.cards))
         made = {self.layout.relative(path) or "" for path in done.made}
         blocked = {self.layout.relative(path) or "" for path in done.blocked}
@@ -285,16 +285,17 @@ class Hub:
         return self.ledger.record(commits)
 
     def record_made(self, step: Step, commit: Commit) -> None:
-        """Record a step that changes no document: that a person's commit was seen."""
+        """Record a step of the hub's own that is no answer to a proposal, and act on it."""
+        before = self._before(step)
         (oid,) = self._record([commit])
         self.state.apply(step.seq, step.documents, step.changes)
-        self._to_act.append((Decided(step, {}, None), oid))
+        self._to_act.append((Decided(step, before, None), oid))
         self.act()
 
     # acting: everything below can be done again
 
     def act(self) -> None:
-        """Act on what is recorded, in order. Raises SpoolError where the disk does not let it; call it again."""
+        """Act on what is recorded, in order. SpoolError: the disk does not let it; call it again."""
         if self._stale:
             self._reload()
         while self._to_act:
@@ -351,7 +352,8 @@ class Hub:
             return None
         if not self.eyes.may_send(agent, self.state.settings, self.now().mono):
             said = f"{agent} sends more than {self.state.settings.number('rate')} documents a minute"
-            return Outcome(False, code="too-fast", message=said, hint="it stays in the outbox, and is judged in its turn")
+            hint = "it stays in the outbox, and is judged in its turn"
+            return Outcome(False, code="too-fast", message=said, hint=hint)
         proposal = self.proposal(path, read)
         return self.judge(proposal) if proposal is not None else None
 

@@ -14,6 +14,7 @@ from hubd.core.decide import Examined, Facts, decide, examine
 from hubd.core.decide.bounces import refuse
 from hubd.core.document import Document
 from hubd.core.effect import Nothing, Proposal, Refusal, Step
+from hubd.core.naming import shown
 from hubd.core.state import State, read_back
 from hubd.core.time import Now
 from hubd.ledger import Ledger, LedgerError
@@ -60,7 +61,7 @@ def judge(
     except LedgerError:
         raise
     except Exception as error:  # noqa: BLE001 - a defect must not stop everybody else, nor lose these bytes
-        say("error", f"a defect: {proposal.path}: {error!r}\n{traceback.format_exc()}")
+        say("error", f"a defect: {shown(proposal.path)}: {error!r}\n{traceback.format_exc()}")
         name = type(error).__name__
         what = Refusal("hub-defect", f"hubd failed on this: {name}", "report it; nothing was changed")
         return refuse(state, facts, now, proposal, what)

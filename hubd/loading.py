@@ -32,7 +32,7 @@ def load_state(ledger: Ledger, environment: Mapping[str, str]) -> State:
         elif path.startswith("cards/"):
             cards.append(_card(path, data))
         else:
-            # A document may lie in several inboxes; the lease of an assignment has its file's name, elsewhere.
+            # A document may lie in several inboxes; an assignment's lease has its file's name, elsewhere.
             name = path if path.startswith("leases/") else path.rpartition("/")[2]
             places.setdefault(name, ([], data))[0].append(path)
     docs = [_live(paths, data) for paths, data in places.values()]

@@ -39,6 +39,9 @@ class Look:
     def __init__(self, hub: Hub, eyes: Eyes, only: set[str] | None = None) -> None:
         self.hub = hub
         self.only = None if only is None else only | set(eyes.sights)
+        self.hinted: dict[str, list[str]] = {}
+        for path in filter(_counts, self.only or ()):
+            self.hinted.setdefault(path.rpartition("/")[0], []).append(path)
         self.eyes = eyes
         self.mono = hub.now().mono
         self.wall = time.time()  # files carry the real one, whatever clock the hub goes by
@@ -80,7 +83,7 @@ class Look:
     # outboxes
 
     def outboxes(self) -> list[str]:
-        """Return the files in outboxes that are judged next: people's first, then one of each agent in turn."""
+        """Return the files in outboxes that come next: people's first, then one of each agent in turn."""
         people: list[tuple[str, list[str]]] = []
         agents: list[tuple[str, list[str]]] = []
         for name in sorted(self.hub.state.cards):
@@ -124,7 +127,7 @@ class Look:
             found = self._scan(folder)
         else:
             found = []
-            for path in (p for p in self.only if p.startswith(f"{folder}/") and _counts(p)):
+            for path in self.hinted.get(folder, ()):
                 stamp = self._stamp(path)
                 if stamp is None:
                     self.eyes.sights.pop(path, None)
@@ -298,7 +301,8 @@ class Look:
                 self.hub.spool.quarantine(read.data)
             if truth is not None:
                 self.hub.acting.put(path, truth, *([read.data] if isinstance(read, Bytes) else []))
-        self.hub.log("warning", f"{len(paths)} changed documents were put back; their bytes are in the quarantine")
+        said = f"{len(paths)} changed documents were put back; their bytes are in the quarantine"
+        self.hub.log("warning", said)
         self.eyes.bulk = ""
 
 

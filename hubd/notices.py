@@ -1,4 +1,4 @@
-"""What the hub says and asks by itself: about a bulk change, too many documents, a branch that was moved back.
+"""What the hub says and asks by itself: about a bulk change, too many documents, a branch moved back.
 
 Rule: it speaks through the same door as everybody; the core decides what becomes of it.
 """
@@ -26,8 +26,9 @@ def ask_about_bulk(hub: Hub, count: int) -> None:
         f"title: {count} live documents changed or went at once. What is to be done?\n"
         "choices: [put the truth back, judge each file]\n"
         f"{_BULK_MARK}: asked\n---\n"
-        "This happens after a script that went wrong, or a restored backup. Until you answer, no change of a live\n"
-        "document is judged; new documents in outboxes are. What is put back is kept in .git/hub/quarantine.\n"
+        "This happens after a script that went wrong, or a restored backup. Until you answer, no change of\n"
+        "a live document is judged; new documents in outboxes are. What was there when the truth is put\n"
+        "back is kept in `.git/hub/quarantine`.\n"
     )
     hub.judge(Proposal("hub", "hub", "hub/bulk", text.encode(), "hub", f"{count} documents changed at once"))
 
@@ -44,8 +45,8 @@ def tell_too_fast(hub: Hub, name: str) -> None:
     hub.log("warning", f"{name} sends more than {rate} documents a minute; the rest waits in its outbox")
     text = (
         f"---\nkind: message\nto: {name}\nsubject: You send more than {rate} documents a minute\n---\n"
-        f"Code: too-fast. What is over the limit ({burst} at once, then {rate} a minute) stays in your outbox,\n"
-        "untouched, and is judged in its turn. Nothing is lost, and nothing needs to be sent again.\n"
+        f"Code: too-fast. What is over the limit ({burst} at once, then {rate} a minute) stays in your\n"
+        "outbox, untouched, and is judged in its turn. Nothing is lost; nothing needs to be sent again.\n"
     )
     hub.judge(Proposal("hub", "hub", "hub/rate", text.encode(), "hub", "too-fast"))
 
@@ -54,8 +55,8 @@ def tell_moved_back(hub: Hub, tip: str, count: int) -> None:
     """Tell the operator, once, that their branch was moved back and the truth was not."""
     text = (
         "---\nkind: message\nto: operator\nsubject: The branch was moved back; the truth was not\n---\n"
-        f"`git reset` or the like took refs/heads/main back to {tip[:12]}, and {count} files with it. What has\n"
-        "happened stays: the mailbox's files show again what is true, and the branch follows it. No step was\n"
-        "undone. To take something back, recall a round, cancel an assignment or close a task.\n"
+        f"`git reset` or the like took refs/heads/main back to {tip[:12]}, and {count} files with it.\n"
+        "What has happened stays: the mailbox's files show again what is true, and the branch follows it.\n"
+        "No step was undone. To take something back, recall a round, cancel an assignment or close a task.\n"
     )
     hub.judge(Proposal("hub", "hub", "hub/behind", text.encode(), "hub", "refs/heads/main was moved back"))

@@ -123,7 +123,8 @@ def _deliver_again(hub: Hub, path: str, past: _Past) -> None:
         if isinstance(read, Bytes) and known:
             hub.acting.consume(path, read.data)
     elif isinstance(read, Absent) or known or path.startswith("archive/"):
-        hub.acting.put(path, hub.ledger.read(path), *([read.data] if isinstance(read, Bytes) and known else []))
+        before = [read.data] if isinstance(read, Bytes) and known else []
+        hub.acting.put(path, hub.ledger.read(path), *before)
     # Else somebody has saved something there since: the look judges it where it lies, in its own time.
     hub.crash("recover.deliver")
 
@@ -134,9 +135,8 @@ def _clear_swap(hub: Hub, past: _Past) -> None:
         refused = _refusal_of(displaced, past.refused)
         if refused is not None:
             hub.acting.refuse(refused.as_it_lay(displaced.read), displaced)
-        elif displaced.path is not None and displaced.data is not None:
-            if past.knows(displaced.path, displaced.data):
-                hub.spool.drop(displaced)
+        elif displaced.data is not None and past.knows(displaced.path or "", displaced.data):
+            hub.spool.drop(displaced)
 
 
 def _refusal_of(displaced: Displaced, refused: Iterable[_Refused]) -> _Refused | None:

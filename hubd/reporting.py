@@ -31,7 +31,7 @@ class Report:
             line = json.dumps(event)
         else:
             mark = "" if level == "info" else f"{level}: "
-            line = f"{now.astimezone():%H:%M:%S} {mark}{shown(text) if chr(10) not in text else text}"
+            line = f"{now.astimezone():%H:%M:%S} {mark}" + "\n".join(map(shown, text.split("\n")))
         print(line, file=self._out, flush=True)
 
     def step(self, step: Step, commit: str) -> None:
@@ -42,7 +42,7 @@ class Report:
             "from": t.before, "to": t.after, "actor": t.actor,
         }  # fmt: skip
         if step.refusal is not None:
-            about = f"{step.proposal.path} refused: {step.refusal.code}: {step.refusal.message}"
+            about = f"{shown(step.proposal.path)} refused: {step.refusal.code}: {step.refusal.message}"
             self.say("warning", about, code=step.refusal.code, bounce=step.bounce, **fields)
         else:
             self.say(

@@ -1,7 +1,7 @@
 """Keep the archive on disk small: what is finished stays readable for a while, and in the ledger for good.
 
-Guarantee: a file is removed only if the ledger holds the very same bytes at that path. Rule: the work is bounded
-by what lies on disk, never by the size of the ledger.
+Guarantee: a file is removed only if the ledger holds the very same bytes at that path. Rule: the work is
+bounded by what lies on disk, never by the size of the ledger.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class History:
         """The bytes of one file; None where the commit has no such file."""
         if "\n" in path:
             return next((self.blob(oid) for found, oid in self.list(path, rev) if found == path), None)
-        found = self._reader.object(f"{rev}:{path}")
+        found = self._object(f"{rev}:{path}")
         if found is not None:
             return found[2] if found[1] == "blob" else None
         folder, _, name = path.rpartition("/")
@@ -57,7 +57,7 @@ class History:
 
     def blob(self, oid: str) -> bytes:
         """The bytes of one blob by its id."""
-        found = self._reader.object(oid)
+        found = self._object(oid)
         if found is None or found[1] != "blob":
             raise _gone(oid)
         return found[2]
@@ -78,10 +78,8 @@ class History:
             return
         files = self._reader.files(rev, prefixes)
         answers = self._reader.objects(oid for _, oid in files)
-        for (path, _), answer in zip(files, answers, strict=True):
-            if answer is None:
-                raise _gone(path)
-            yield path, answer[2]
+        for (path, oid), answer in zip(files, answers, strict=True):
+            yield path, self.blob(oid) if answer is None else answer[2]
 
     def changes(self, old: str, new: str) -> Rows[tuple[str, str | None, str | None]]:
         """(path, old blob id, new blob id) where two commits differ; an empty name is the empty tree."""
@@ -129,7 +127,8 @@ class History:
 
     def commit(self, rev: str = refs.TRUTH) -> Logged | None:
         """One commit by any name git knows for it."""
-        return self._reader.commit(rev)
+        found = self._reader.commit(rev)
+        return self._reader.commit(rev) if found is None and self._mend() else found
 
     def at_seq(self, seq: int) -> Logged | None:
         """The commit with this Hub-Seq. Sequence numbers have no gaps, so it lies that far below the tip."""
@@ -149,6 +148,15 @@ class History:
     def delivered(self) -> str:
         """The last commit whose consequences lie in the mailbox for sure; empty when none does."""
         return refs.read(self._ground.git_dir, refs.DELIVERED)
+
+    def _object(self, name: str) -> tuple[str, str, bytes] | None:
+        """What git calls so. Where it knows no such thing, a pack may have lost its index: see `mending`."""
+        found = self._reader.object(name)
+        return self._reader.object(name) if found is None and self._mend() else found
+
+    def _mend(self) -> bool:
+        """Give packs back the index they lost. False: none has lost it, or nothing may be written here."""
+        return False
 
     def _known(self, rev: str) -> bool:
         """False only for a ledger without any commit."""

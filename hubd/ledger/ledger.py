@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from hubd.ledger import gitdir, refs, upkeep
 from hubd.ledger.disk import flush
 from hubd.ledger.history import History
+from hubd.ledger.mending import mend
 from hubd.ledger.people import People
 from hubd.ledger.plumbing import Ground
 from hubd.ledger.reader import parse_trailers
@@ -47,6 +49,7 @@ class Ledger(History):
         self._people = People(ground, self._reader, branch)
         self._upkeep = Upkeep(ground)
         self._broken: LedgerError | None = None
+        self._packs_seen = 0
         self._look, self._due = True, _DUE
         self._untended = 0
 
@@ -81,6 +84,7 @@ class Ledger(History):
             ledger._writer.wait_for_orphan()
             refs.clear_locks(ground.git_dir, (refs.DELIVERED, refs.FOLLOWED, f"refs/heads/{branch}"))
             ledger._people.clear()
+            ledger._mend()
         ledger._tip = refs.read(ground.git_dir, refs.TRUTH)
         return ledger
 
@@ -112,6 +116,8 @@ class Ledger(History):
         if self._untended >= _UNTENDED:
             self._tend(None)
         self._untended += 1
+        if _changed(self._ground) != self._packs_seen:
+            self._mend()
         try:
             ids = self._write(commits)
         except (LedgerError, ValueError) as error:
@@ -124,6 +130,7 @@ class Ledger(History):
             self._broken = LedgerError("a write was interrupted", "start again: the ledger is read anew")
             raise
         self._tip = ids[-1]
+        self._packs_seen = _changed(self._ground)
         return ids
 
     def _write(self, commits: Sequence[Commit]) -> list[str]:
@@ -137,10 +144,14 @@ class Ledger(History):
                 if landed:
                     self._writer.sync()
                     return landed
+                self._mend()
                 if attempt == 2:
                     raise LedgerError(
                         f"git fast-import ended twice: {error}", "`git fsck` may tell why"
                     ) from error
+            except LedgerError as error:
+                if attempt == 2 or error.full or isinstance(error, Unsafe) or not self._mend():
+                    raise
         raise AssertionError("unreachable")
 
     def _unmoved(self) -> None:
@@ -254,6 +265,7 @@ class Ledger(History):
 
     def _tend(self, files: int | None) -> RolledUp | None:
         self._untended = 0
+        self._mend()
         writer = self._writer
         if writer.commits >= _COMMITS or writer.packs >= _PACKS:
             writer.retire()
@@ -290,6 +302,17 @@ class Ledger(History):
         self._upkeep.leave()
         self._writer.end()
         self._reader.close()
+        with suppress(LedgerError):  # the next start does it
+            self._mend()
+
+    def _mend(self) -> bool:
+        if self._ground.readonly:
+            return False
+        names = mend(self._ground, self._upkeep.leaving)
+        for name in names:
+            self._ground.warn(f"{name} had lost its index, as happens beside `git gc`; it was made again")
+        self._packs_seen = _changed(self._ground)
+        return bool(names)
 
     def _writable(self) -> None:
         if self._ground.readonly:
@@ -302,6 +325,11 @@ class Ledger(History):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _changed(ground: Ground) -> int:
+    """When packs were last added or taken away: somebody else did if it was not us."""
+    return os.stat(ground.git_dir / "objects/pack").st_mtime_ns
 
 
 def _absolute(root: str | os.PathLike[str]) -> Path:

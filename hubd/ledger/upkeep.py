@@ -102,6 +102,11 @@ class Upkeep:
         self._reap_graph(wait=wait)
         return done
 
+    @property
+    def leaving(self) -> set[str]:
+        """Packs that are being taken away."""
+        return {path.stem for path in self._doomed}
+
     def leave(self) -> None:
         """Wait for what is running. Its work is settled by whoever rolls up next: packs twice are no harm."""
         if self._running is not None:

@@ -1,6 +1,6 @@
 """A real hubd in a process of its own, and a mailbox that people and agents use while it runs.
 
-Rule: nothing waits for luck. Whatever is waited for is looked at again and again, until a deadline that fails.
+Rule: nothing waits for luck. What is waited for is looked at again and again, until a deadline that fails.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 DEADLINE = 20.0
 TASK = "---\nkind: task\ntitle: {}\nowner: lead\n---\nIt breaks.\n"
+ROUND = "---\nkind: round\ntask: {}\nassignments:\n  - to: backend\n    goal: Go\n---\n"
 MESSAGE = "---\nkind: message\nto: {}\nsubject: {}\n---\n"
 QUICK = {"HUB_SETTLE": "10ms", "HUB_DECISION_DELAY": "0ms"}
 

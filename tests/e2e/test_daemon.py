@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hubd.hub import Hub
-from tests.e2e.processes import DEADLINE, MESSAGE, TASK, Box, Hubd, hubd, until
+from tests.e2e.processes import DEADLINE, MESSAGE, ROUND, TASK, Box, Hubd, hubd, until
 from tests.house.sources import ROOT
 from tests.shell.mailbox import STORY, lease
 
@@ -56,7 +56,7 @@ def test_a_decision_counts_after_a_while_of_quiet_and_can_be_taken_back_before(b
     with hubd(box.root, environment={"HUB_SETTLE": "10ms", "HUB_DECISION_DELAY": "1s"}):
         box.drop("operator", "t.md", TASK.format("Fix the login"))
         task = box.find("lead", "fix-*.md").stem
-        box.drop("lead", "p.md", f"---\nkind: round\ntask: {task}\nassignments:\n  - to: backend\n    goal: Go\n---\n")
+        box.drop("lead", "p.md", ROUND.format(task))
         round_ = box.find("operator", "*.r1.md")
         box.edit(round_, "- [ ] approve", "- [x] approve")
         time.sleep(0.3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import MESSAGE, TASK, Box, Hubd, hubd, until
+from tests.e2e.processes import MESSAGE, ROUND, TASK, Box, Hubd, hubd, until
 
 pytestmark = [pytest.mark.e2e]
 
@@ -125,7 +125,7 @@ def test_an_operator_is_served_during_a_flood(box: Box) -> None:
     with hubd(box.root) as hub:
         box.drop("operator", "t.md", TASK.format("Fix the login"))
         task = box.find("lead", "fix-*.md").stem
-        box.drop("lead", "p.md", f"---\nkind: round\ntask: {task}\nassignments:\n  - to: backend\n    goal: Go\n---\n")
+        box.drop("lead", "p.md", ROUND.format(task))
         round_ = box.find("operator", "*.r1.md")
         drafts = box.root / "agents/tester/drafts"
         for number in range(2000):

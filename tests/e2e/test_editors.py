@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.processes import DEADLINE, TASK, Box, Hubd, hubd, until
+from tests.e2e.processes import DEADLINE, ROUND, TASK, Box, Hubd, hubd, until
 
 pytestmark = [pytest.mark.e2e]
 
@@ -35,8 +35,7 @@ def plan(box: Box, title: str) -> Path:
     name = title.lower()
     box.drop("operator", f"{name}.md", TASK.format(title))
     task = box.find("lead", f"{name}-*.md").stem
-    lines = f"---\nkind: round\ntask: {task}\nassignments:\n  - to: backend\n    goal: Go\n---\n"
-    box.drop("lead", f"{name}.md", lines)
+    box.drop("lead", f"{name}.md", ROUND.format(task))
     return box.find("operator", f"{task}.r1.md")
 
 
@@ -154,8 +153,7 @@ def test_a_buffer_of_a_plan_that_was_changed_since_approves_nothing_and_is_kept(
     path = plan(box, "Amended")
     buffer = path.read_text()
     task = path.stem.removesuffix(".r1")
-    lines = f"---\nkind: round\ntask: {task}\nassignments:\n  - to: backend\n    goal: Go further\n---\n"
-    box.drop("lead", "amended.md", lines)
+    box.drop("lead", "amended.md", ROUND.format(task).replace("Go", "Go further"))
     until(lambda: "Go further" in path.read_text(), "the amended plan")
     path.write_text(buffer.replace(OLD, NEW))
     until(lambda: len(box.bounces("operator")) == 1, "a bounce")
@@ -168,7 +166,7 @@ def test_a_buffer_of_a_plan_that_was_changed_since_approves_nothing_and_is_kept(
     aside(path)
     until(lambda: not path.exists(), "the round to leave the inbox")
     box.find("operator", "b-*.md").unlink()
-    until(lambda: box.bounces("operator") == [], "the bounce to be read")
+    box.wait("unread -> read")
     (box.root / "agents/operator/refused" / path.name).unlink()
 
 

@@ -1,7 +1,7 @@
 """The README's tutorial, followed to the letter: its files are saved, its edits made, its commands run.
 
-What the README shows as output must come, but for ids, hashes, times and process numbers. A line `…` stands for
-any lines.
+What the README shows as output must come, but for ids, hashes, times and process numbers. A line `…` stands
+for any lines.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Follower:
     def environment(self) -> dict[str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("HUB_", "GIT_"))}
         path = f"{Path(sys.executable).parent}:{kept['PATH']}"
-        return {**kept, "HOME": str(self.home), "PATH": path, "GIT_PAGER": "cat", "NO_COLOR": "1", "COLUMNS": "80"}
+        own = {"HOME": str(self.home), "PATH": path, "GIT_PAGER": "cat", "NO_COLOR": "1", "COLUMNS": "80"}
+        return {**kept, **own}
 
     def shell(self, command: str) -> str:
         """Run one line in a shell that remembers where it is."""
@@ -81,7 +82,8 @@ class Follower:
                 self.task = found[0]
             if matches(self.mine(expected), shown):
                 return
-            assert not once and time.monotonic() < deadline, f"$ {command}\n{shown}\n--- the README says\n{expected}"
+            late = once or time.monotonic() >= deadline
+            assert not late, f"$ {command}\n{shown}\n--- the README says\n{expected}"
             time.sleep(0.3)
 
 

@@ -24,7 +24,7 @@ from hubd.core.work import Work
 from hubd.founding import contract_files, settings_file
 from hubd.ledger import Commit, Drop, Put, blob_id
 from hubd.ledger.stream import group
-from tests.core.play import AGENTS, PERSONS, START, Table
+from tests.core.play import AGENTS, PERSONS, START, Table, accepted
 
 HUB = ("hubd", "hubd@local")
 GIT = {
@@ -81,16 +81,60 @@ class Recorded(Table):
         return write(root, self.commits if commits is None else commits)
 
 
-def write(root: Path, commits: Sequence[Commit]) -> Path:
+Stream = Callable[[int, bytes], bytes]
+"""Changes what git is told of one commit, by its number from 1: for what the ledger's own writer would refuse."""
+
+
+def write(root: Path, commits: Sequence[Commit], stream: Stream = lambda number, told: told) -> Path:
     git(root.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(root))
-    stream = b"".join(group(commits, "refs/hub/main", "", HUB))
-    subprocess.run(["git", "fast-import", "--quiet"], cwd=root, env=GIT, input=stream, check=True)
+    told = []
+    for number, commit in enumerate(commits, 1):
+        told.append(stream(number, b"".join(group([commit], "refs/hub/main", "", HUB))))
+    # Every object in a file of its own, so that a test can lose or spoil one.
+    command = ["git", "-c", "fastimport.unpackLimit=1000000", "fast-import", "--quiet"]
+    subprocess.run(command, cwd=root, env=GIT, input=b"".join(told), check=True)
     return root
 
 
 def git(root: Path, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=root, env=GIT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def two_rounds() -> Recorded:
+    """A task whose first round needs changes and whose second is approved, with everything else that happens."""
+    table = Recorded(approvers=("operator", "anna"))
+    task = table.task()
+    one = table.plan(task)
+    accepted(table.approve(one))
+    lease = table.claim(f"{one}.a1")
+    accepted(table.request("backend", "progress", f"{one}.a1", f"lease: {lease}", "note: half of it"))
+    accepted(table.request("backend", "progress", f"{one}.a1", f"lease: {lease}"))
+    asked = accepted(table.ask("backend", f"assignment: {one}.a1", f"lease: {lease}", "choices: [one, two]"))
+    accepted(table.edit(asked, ("- [ ] two", "- [x] two")))
+    table.drop("backend", "---\nkind: handoff\nsummry: It works\n---\n", "oops.md")
+    accepted(table.remove(table.inbox("backend")[0]))
+    accepted(table.hand_off(f"{one}.a1", lease))
+    table.do(f"{one}.a2")
+    accepted(table.review(one, "changes_requested", "Not yet."))
+    told = accepted(table.send("operator", "[backend, tester]", f"task: {task}", body="Mind the tests."))
+    accepted(table.edit(told, ("state: unread", "state: read"), actor=told_in(table, told)))
+    accepted(table.request("tester", "lease", "branch:main", "ttl: 10m"))
+    table.later(601)
+    accepted(table.card("tester", "capabilities: [review, python]"))
+    card = accepted(table.drop("tester", "---\nkind: agent\nreplicas: 2\n---\nMore of me.\n"))
+    accepted(table.approve(card))
+    two = table.plan(task, "backend: Fix it again")
+    amended = (("Fix it again", "Fix it, with a test"), ("- [ ] approve", "- [x] approve"))
+    accepted(table.edit(two, *amended, actor="anna"))
+    table.do(f"{two}.a1")
+    accepted(table.settings("host: local", "operator: operator", "approvers: [operator, anna]", "approvals: 2"))
+    accepted(table.review(two))
+    return table
+
+
+def told_in(table: Recorded, id_: str) -> str:
+    return table.path(id_).split("/")[1]
 
 
 # what a forger does
@@ -133,4 +177,6 @@ def and_also(commit: Commit, *changes: Put | Drop) -> Commit:
     return replace(commit, changes=(*commit.changes, *changes))
 
 
-__all__ = ["START", "Recorded", "and_also", "git", "rewritten", "trailer", "with_cause", "with_trailer", "write"]
+__all__ = [
+    "START", "Recorded", "and_also", "git", "rewritten", "trailer", "two_rounds", "with_cause", "with_trailer", "write",
+]  # fmt: skip

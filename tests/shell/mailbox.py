@@ -48,7 +48,7 @@ class Mailbox:
         if pid == 0:
             try:
                 self.step(crash_at(where))
-            except BaseException:  # the child must not go on as a second test runner
+            except BaseException:  # noqa: BLE001 - the child must not go on as a second test runner
                 os._exit(70)
             os._exit(0)
         _, status = os.waitpid(pid, 0)
@@ -139,10 +139,8 @@ def claim(agent: str) -> Callable[[Mailbox], None]:
 def hand_off(agent: str) -> Callable[[Mailbox], None]:
     def act(m: Mailbox) -> None:
         path = m.find(agent, "*.a?.md")
-        m.drop(
-            agent, "handoff.md",
-            f"---\nkind: handoff\nassignment: {path.stem}\nlease: {lease(path)}\noutcome: done\nsummary: Done\n---\n",
-        )  # fmt: skip
+        lines = f"assignment: {path.stem}\nlease: {lease(path)}\noutcome: done\nsummary: Done\n"
+        m.drop(agent, "handoff.md", f"---\nkind: handoff\n{lines}---\n")
 
     act.__name__ = f"hand off {agent}"
     return act
