@@ -196,7 +196,7 @@ def test_a_worker_that_dies_gives_its_assignment_back(box: Box) -> None:
             assert "state: claimed" in box.find("backend", "*.a1.md").read_text()
             worker.kill()
         box.wait("claimed -> pending")
-        assert "attempt: 2" in box.find("backend", "*.a1.md").read_text()
+        until(lambda: "attempt: 2" in box.find("backend", "*.a1.md").read_text(), "the second attempt")
 
 
 def test_the_signal_that_ends_it_may_come_at_any_time(box: Box) -> None:

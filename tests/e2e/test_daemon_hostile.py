@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Iterator
@@ -74,6 +75,7 @@ def test_what_is_no_document_is_bounced_once_and_kept(box: Box) -> None:
     outbox, refused = box.root / "agents/lead/outbox", box.root / "agents/lead/refused"
     with hubd(box.root) as hub:
         os.mkfifo(outbox / "pipe.md")
+        os.mknod(outbox / "socket.md", stat.S_IFSOCK | 0o600)
         (outbox / "folder.md").mkdir()
         (outbox / "folder.md" / "inside").write_text("kept")
         os.symlink("/etc/passwd", outbox / "link.md")
@@ -84,12 +86,12 @@ def test_what_is_no_document_is_bounced_once_and_kept(box: Box) -> None:
         (outbox / os.fsdecode(b"caf\xe9.md")).write_text(TASK.format("Not UTF-8"))
         (outbox / "-rf; $(touch x).md").write_text(TASK.format("Shell"))
         (outbox / "notes.txt").write_text("not for the hub\n")
-        until(lambda: len(box.folder("lead", "refused")) == 9, "nine refused things")
+        until(lambda: len(box.folder("lead", "refused")) == 10, "ten refused things")
         hub.ask(do="look")
         time.sleep(0.5)
         hub.ask(do="look")
         codes = box.bounces("lead")
-        assert len(codes) == 9
+        assert len(codes) == 10
         assert {"not-a-file", "too-large", "no-header", "bad-name"} == set(codes)
         assert (refused / "folder.md/inside").read_text() == "kept"
         assert os.readlink(refused / "link.md") == "/etc/passwd"
@@ -97,7 +99,7 @@ def test_what_is_no_document_is_bounced_once_and_kept(box: Box) -> None:
         assert (refused / os.fsdecode(b"caf\xe9.md")).read_text() == TASK.format("Not UTF-8")
         assert box.folder("lead", "outbox") == []
         assert hub.ask(do="ping")["pid"] == hub.pid
-    assert box.count("new -> unread") == 9
+    assert box.count("new -> unread") == 10
     assert box.verified()
 
 

@@ -15,12 +15,13 @@ from tests.shell.histories import and_also, rewritten, with_cause, with_trailer
 TASK, PLAN, APPROVE, CLAIM, PROGRESS, RENEW, ASK, ANSWER, REFUSE, ACK = range(8, 18)
 HANDOFF, CLAIM2, HANDOFF2, REVIEW, SEND, READ, LEASE, EXPIRE, CARD, PROPOSE = range(18, 28)
 INSTALL, PLAN2, AMEND, CLAIM3, HANDOFF3, SETTINGS, APPROVED = range(28, 35)
-STEPS = (
-    "task.submit round.submit round.approve assignment.claim assignment.progress lease.renew question.submit "
-    "question.answer bounce.refuse bounce.ack handoff.submit assignment.claim handoff.submit round.review "
-    "message.submit message.ack lease.lease lease.expire agent.amend agent.submit agent.approve round.submit "
-    "round.approve assignment.claim handoff.submit config.amend round.review"
-).split()
+STEPS = [
+    "task.submit", "round.submit", "round.approve", "assignment.claim", "assignment.progress", "lease.renew",
+    "question.submit", "question.answer", "bounce.refuse", "bounce.ack", "handoff.submit", "assignment.claim",
+    "handoff.submit", "round.review", "message.submit", "message.ack", "lease.lease", "lease.expire",
+    "agent.amend", "agent.submit", "agent.approve", "round.submit", "round.approve", "assignment.claim",
+    "handoff.submit", "config.amend", "round.review",
+]  # fmt: skip
 
 T = "fix-the-login-xwet"
 REQUEST = f"---\nkind: request\ndo: approve\non: {T}.r1\n---\n".encode()
@@ -165,7 +166,7 @@ FORGERIES: dict[str, Forgery] = {
     "a number is left out": renumbered(REVIEW),
     "a commit stands there twice": repeated(SEND),
     "a commit is of another host": one(PLAN, "Hub-Host", says("Hub-Host", "elsewhere")),
-    "the clock ran back": one(SEND, "committer", _early, lambda commit: replace(commit, author="operator")),
+    "the clock ran back": one(SEND, "author operator", _early),
     "the subject says something else": one(CLAIM, "claimed", subject(f"{T}.r1.a1: pending -> in_progress")),
     "a trailer that no hub writes": one(CLAIM, "Hub-Mood", says("Hub-Mood", "fine")),
     "a trailer is missing": one(CLAIM, "Hub-Identity", says("Hub-Identity", None)),
@@ -181,7 +182,8 @@ FORGERIES: dict[str, Forgery] = {
         APPROVE, "lead is none of", by("lead", "agents/lead/outbox/n9.md"), proposal(REQUEST)
     ),
     "an approval by the hub": one(
-        APPROVE, "auto_approve", by("hub", "hub/approve"), proposal(REQUEST), writes("r1.md", "[operator]", "[hub]")
+        APPROVE, "auto_approve", by("hub", "hub/approve"),
+        proposal(REQUEST), writes("r1.md", "[operator]", "[hub]")
     ),
     "a claim from another's inbox": one(CLAIM, "tester did not save", by("tester")),
     "a review by who does not own the task": one(
@@ -211,7 +213,8 @@ FORGERIES: dict[str, Forgery] = {
         CLAIM, "claimed is no step", says("Hub-Transition", "leap: pending -> claimed")
     ),
     "a step that is not the one told": one(
-        CLAIM, "says", says("Hub-Transition", "claim: pending -> failed"), subject(f"{T}.r1.a1: pending -> failed")
+        CLAIM, "says", says("Hub-Transition", "claim: pending -> failed"),
+        subject(f"{T}.r1.a1: pending -> failed")
     ),
     "a document goes elsewhere than is told": one(
         CLAIM, "no step", writes("inbox/fix-the-login-xwet.r1.a1.md", "state: claimed", "state: completed")
@@ -225,7 +228,7 @@ FORGERIES: dict[str, Forgery] = {
     ),
     "a consequence is left out": one(APPROVE, "awaiting_approval", without(f"/{T}.md")),
     "a handoff that ends nothing": one(
-        HANDOFF2, "as it was", without("r1.a2.md", f"/{T}.md", f"/{T}.r1.md", "l-19.md")
+        HANDOFF2, "does not fit", without("r1.a2.md", f"/{T}.md", f"/{T}.r1.md", "l-19.md")
     ),
     "a refusal that changes something": one(
         REFUSE, "no step",
@@ -236,9 +239,13 @@ FORGERIES: dict[str, Forgery] = {
     # the bytes
     "an author's bytes are not those saved": one(TASK, "@text", writes(f"{T}.md", "It breaks.", "It works.")),
     "an author's bytes change with a step": one(PLAN, "@text", writes(f"{T}.md", "It breaks.", "It works.")),
-    "the plan changes after its approval": one(HANDOFF2, "@text", writes("r1.md", "Mind the tests.", "Never mind.")),
+    "the plan changes after its approval": one(
+        HANDOFF2, "@text", writes("r1.md", "Mind the tests.", "Never mind.")
+    ),
     "the plan's hash is another": one(PLAN, "plan", writes("r1.md", "plan: ", "plan: 0")),
-    "an assignment that was not planned": one(APPROVE, "goal", writes("r1.a1.md", "goal: Fix it", "goal: Wipe it")),
+    "an assignment that was not planned": one(
+        APPROVE, "goal", writes("r1.a1.md", "goal: Fix it", "goal: Wipe it")
+    ),
     "a card that was not the one approved": one(
         INSTALL, "@text", writes("cards/tester.md", "replicas: 2", "replicas: 9")
     ),
@@ -246,21 +253,31 @@ FORGERIES: dict[str, Forgery] = {
         APPROVE, "approved_by", writes("r1.md", "[operator]", "[operator, anna]")
     ),
     "a verdict on other handoffs": one(HANDOFF2, "handoffs", writes("r1.md", "handoffs: ", "handoffs: 0")),
-    "a line of the hub changes": one(CLAIM2, "goal", writes("inbox/fix-the-login-xwet.r1.a2.md", "Review", "Praise")),
+    "a line of the hub changes": one(
+        CLAIM2, "goal", writes("inbox/fix-the-login-xwet.r1.a2.md", "Review", "Praise")
+    ),
     "a document takes another's name": one(TASK, "from", writes(f"{T}.md", "from: operator", "from: anna")),
-    "a version that is not the commit's": one(CLAIM, "rev", writes(f"inbox/{T}.r1.a1.md", "rev: 11", "rev: 10")),
+    "a version that is not the commit's": one(
+        CLAIM, "rev", writes(f"inbox/{T}.r1.a1.md", "rev: 11", "rev: 10")
+    ),
     # leases
-    "a lease that is not the commit's number": one(CLAIM, "lease", writes("r1.a1.md", "lease: 11", "lease: 7")),
+    "a lease that is not the commit's number": one(
+        CLAIM, "lease", writes("r1.a1.md", "lease: 11", "lease: 7")
+    ),
     "a claim without a lease": one(CLAIM, "its lease is not", without(f"leases/{T}.r1.a1.md")),
-    "a lease for somebody else": one(CLAIM, "from", writes(f"leases/{T}.r1.a1.md", "from: backend", "from: tester")),
+    "a lease for somebody else": one(
+        CLAIM, "from", writes(f"leases/{T}.r1.a1.md", "from: backend", "from: tester")
+    ),
     "a step under a lease that is not held": one(PROGRESS, "none of", asks("lease: 11", "lease: 7")),
     "a handoff under a lease that is not held": one(
         HANDOFF, "none of", asks("lease: 11", "lease: 7"), writes("a1.h1.md", "lease: 11", "lease: 7")
     ),
     "a question under a lease that is not held": one(
-        ASK, "lease", asks("lease: 11", "lease: 7"), writes("a1.q1.md", "lease: 11", "lease: 7")
+        ASK, "does not fit", asks("lease: 11", "lease: 7"), writes("a1.q1.md", "lease: 11", "lease: 7")
     ),
-    "a lease that outlives its assignment": one(HANDOFF, "its lease is not", without("l-11.md", "leases/"+f"{T}.r1.a1.md")),
+    "a lease that outlives its assignment": one(
+        HANDOFF, "its lease is not", without("l-11.md", f"leases/{T}.r1.a1.md")
+    ),
     # the places
     "a document in two places": one(TASK, "belongs in", copies(T, f"agents/backend/inbox/{T}.md")),
     "a document in the wrong inbox": one(
@@ -271,13 +288,17 @@ FORGERIES: dict[str, Forgery] = {
         puts("agents/lead/inbox/m-iaur.2.md", NO_DOCUMENT.format("m-iaur.2", "message", "unread")),
     ),
     "a live document vanishes": one(LEASE, "has not ended", drops("agents/tester/inbox/m-iaur.2.md")),
-    "what has ended changes": in_the_archive(SEND, f"{T}.r1.a1.h1", NO_DOCUMENT.format("x", "handoff", "accepted")),
+    "what has ended changes": in_the_archive(
+        SEND, f"{T}.r1.a1.h1", NO_DOCUMENT.format("x", "handoff", "accepted")
+    ),
     "what has ended is removed": in_the_archive(SETTINGS, "b-5xds", None),
     "a file that is no document": one(SEND, "notes.txt", puts("notes.txt", "Hello.")),
     "a document that is none": one(SEND, "is none", puts("agents/lead/inbox/x.md", "Hello.")),
     "hub.yaml changes in silence": one(SEND, "hub.yaml", puts("hub.yaml", "approvers: [lead]\n")),
     "the contract changes in silence": one(SEND, "contract", puts("contract/schema/transitions.json", "{}")),
-    "the contract changes with the settings": one(SETTINGS, "contract", puts("contract/SPEC.md", "Do as you like.")),
+    "the contract changes with the settings": one(
+        SETTINGS, "contract", puts("contract/SPEC.md", "Do as you like.")
+    ),
     "a card changes in silence": one(
         SEND, "card.backend", puts("cards/backend.md", "---\nkind: agent\nhuman: true\n---\n")
     ),

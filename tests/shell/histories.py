@@ -1,4 +1,4 @@
-"""Histories of the core as ledgers: a `Table` whose every step becomes a commit, written by git's own fast-import.
+"""Histories of the core as ledgers: a `Table` whose steps become commits, written by git's own fast-import.
 
 A test changes the commits before they are written; what a forger would have to do, it does here.
 """
@@ -24,7 +24,7 @@ from hubd.core.work import Work
 from hubd.founding import contract_files, settings_file
 from hubd.ledger import Commit, Drop, Put, blob_id
 from hubd.ledger.stream import group
-from tests.core.play import AGENTS, PERSONS, START, Table, accepted
+from tests.core.play import AGENTS, PERSONS, Table, accepted
 
 HUB = ("hubd", "hubd@local")
 GIT = {
@@ -42,11 +42,12 @@ class Recorded(Table):
         self._founded(settings)
 
     def _founded(self, settings: dict[str, str | tuple[str, ...]]) -> None:
-        """Record how the mailbox came to be: its settings and the operator's card, then the others' cards."""
+        """Record how the mailbox came to be: settings and the operator's card, then the others' cards."""
         lines = settings_file("operator", "local").decode().splitlines()
         lines = [line for line in lines if line.partition(":")[0] not in settings]
         given: dict[str, Value] = dict(settings)
-        text = "".join(f"{line}\n" for line in (*lines, *(dump_line(key, value) for key, value in given.items())))
+        lines += [dump_line(key, value) for key, value in given.items()]
+        text = "".join(f"{line}\n" for line in lines)
         files = {
             place.SETTINGS: text.encode(), "README.md": b"# A mailbox\n", **contract_files(),
             ".hub/id": f"hub: {'0' * 32}\nhost: local\n".encode(),
@@ -82,14 +83,21 @@ class Recorded(Table):
 
 
 Stream = Callable[[int, bytes], bytes]
-"""Changes what git is told of one commit, by its number from 1: for what the ledger's own writer would refuse."""
+"""Changes what git is told of one commit, by its number from 1: for what the ledger's writer would refuse."""
 
 
-def write(root: Path, commits: Sequence[Commit], stream: Stream = lambda number, told: told) -> Path:
+def as_it_is(_number: int, told: bytes) -> bytes:
+    return told
+
+
+def write(root: Path, commits: Sequence[Commit], stream: Stream = as_it_is) -> Path:
+    """Write commits as refs/hub/main of a new repository, or on top of one that is there."""
+    tip = git(root, "rev-parse", "refs/hub/main") if root.exists() else ""
     git(root.parent, "init", "--quiet", "--bare", "--initial-branch=main", str(root))
     told = []
     for number, commit in enumerate(commits, 1):
-        told.append(stream(number, b"".join(group([commit], "refs/hub/main", "", HUB))))
+        told.append(stream(number, b"".join(group([commit], "refs/hub/main", tip, HUB))))
+        tip = ""
     # Every object in a file of its own, so that a test can lose or spoil one.
     command = ["git", "-c", "fastimport.unpackLimit=1000000", "fast-import", "--quiet"]
     subprocess.run(command, cwd=root, env=GIT, input=b"".join(told), check=True)
@@ -102,7 +110,7 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def two_rounds() -> Recorded:
-    """A task whose first round needs changes and whose second is approved, with everything else that happens."""
+    """A task whose first round needs changes and whose second is approved, and much else on the way."""
     table = Recorded(approvers=("operator", "anna"))
     task = table.task()
     one = table.plan(task)
@@ -118,7 +126,7 @@ def two_rounds() -> Recorded:
     table.do(f"{one}.a2")
     accepted(table.review(one, "changes_requested", "Not yet."))
     told = accepted(table.send("operator", "[backend, tester]", f"task: {task}", body="Mind the tests."))
-    accepted(table.edit(told, ("state: unread", "state: read"), actor=told_in(table, told)))
+    accepted(table.edit(told, ("state: unread", "state: read")))
     accepted(table.request("tester", "lease", "branch:main", "ttl: 10m"))
     table.later(601)
     accepted(table.card("tester", "capabilities: [review, python]"))
@@ -128,13 +136,10 @@ def two_rounds() -> Recorded:
     amended = (("Fix it again", "Fix it, with a test"), ("- [ ] approve", "- [x] approve"))
     accepted(table.edit(two, *amended, actor="anna"))
     table.do(f"{two}.a1")
-    accepted(table.settings("host: local", "operator: operator", "approvers: [operator, anna]", "approvals: 2"))
+    lines = ("host: local", "operator: operator", "approvers: [operator, anna]", "approvals: 2")
+    accepted(table.settings(*lines))
     accepted(table.review(two))
     return table
-
-
-def told_in(table: Recorded, id_: str) -> str:
-    return table.path(id_).split("/")[1]
 
 
 # what a forger does
@@ -178,5 +183,6 @@ def and_also(commit: Commit, *changes: Put | Drop) -> Commit:
 
 
 __all__ = [
-    "START", "Recorded", "and_also", "git", "rewritten", "trailer", "two_rounds", "with_cause", "with_trailer", "write",
+    "Recorded", "Stream", "and_also", "git", "rewritten", "trailer", "two_rounds", "with_cause",
+    "with_trailer", "write",
 ]  # fmt: skip
