@@ -66,6 +66,7 @@ class Daemon:
         self._last_tidy = -TIDY_EVERY
         self._again = False
         self._warned = 0
+        self._told_now = -1
         hub.log = report.say
         hub.on_step = self._told
 
@@ -244,7 +245,9 @@ class Daemon:
         self._rested, self._last_rest = True, time.monotonic()
         try:
             self.hub.note_delivered()
-            query.write_now(self.hub)
+            if self._told_now != self.hub.state.seq or not os.path.lexists(self.hub.layout.now):
+                query.write_now(self.hub)
+                self._told_now = self.hub.state.seq
             self._following.rest(index=quiet)
             if quiet and time.monotonic() - self._last_tidy >= TIDY_EVERY:
                 self._last_tidy = time.monotonic()

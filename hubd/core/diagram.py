@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from hubd.core.codes import CODES
 from hubd.core.model import KINDS, PLAN_FIELDS, Field, Kind, Type
-from hubd.core.schema import ROLES
+from hubd.core.proof import ROLES
 from hubd.core.settings import SETTINGS
 from hubd.core.transition import NEW, ROWS, Row
 
@@ -59,7 +59,9 @@ def blocks() -> dict[str, str]:
         "plan": _table(("key", "type", "", "meaning"), (_field(field) for field in PLAN_FIELDS)),
         "roles": _table(("role", "who that is"), ((f"`{role}`", text) for role, text in ROLES.items())),
         "settings": _settings(),
-        "codes": _table(("code", "what it means", "what to do"), ((f"`{c}`", k.about, k.hint) for c, k in CODES.items())),
+        "codes": _table(
+            ("code", "what it means", "what to do"), ((f"`{c}`", k.about, k.hint) for c, k in CODES.items())
+        ),
     }
     for kind, spec in KINDS.items():
         if kind is Kind.CONFIG:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hubd.ledger import Commit, Put
 from hubd.verify import NoLedger, Result, verify
 from tests.core.play import accepted
+from tests.core.test_histories import Play
 from tests.shell.forgeries import FORGERIES, READ, SEND, STEPS, TASK, held
 from tests.shell.histories import (
     Recorded,
@@ -262,3 +266,19 @@ def test_a_table_of_every_kind_is_in_order(tmp_path: Path) -> None:
     accepted(table.propose("operator", "cards", "cards/critic.md", None))
     result = verify(table.write(tmp_path / "ledger"))
     assert result.ok, result.first_bad
+
+
+@given(st.lists(st.integers(0, 10_000), min_size=100, max_size=400))
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+def test_whatever_anybody_does_leaves_a_history_in_order(numbers: list[int]) -> None:
+    play = Play(numbers)
+    play.table = table = Recorded()
+    table.dispatched("backend: 1", "any:review: 2 < 1")
+    while play.numbers:
+        play.act()
+    with tempfile.TemporaryDirectory() as folder:
+        result = verify(table.write(Path(folder) / "ledger"))
+    assert result.ok, result.first_bad
+    assert result.commits == len(table.commits)
