@@ -42,7 +42,7 @@ TRAILERS = (
     "Class",
     "Foreign",
 )
-"""The trailers of a commit, each after `Hub-`, in their order. The last four are there when they are needed."""
+"""The trailers of a commit, each after `Hub-`, in their order. The last four stand where they are needed."""
 
 _NEW = "id=id from=sender created outbox"
 _MADE = "id=id from=sender kind created"
