@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from hubd.commits import is_quarantined
 from hubd.core.effect import Drop, Nothing, Proposal, Put, Step
+from hubd.core.secret import quarantined_as
 from hubd.sight import Eyes
 from hubd.spool import Bytes, Displaced, FolderBlocked, NotAFile, Spool
+
+QUARANTINE_MOST = 256 * 1024 * 1024
+"""Bytes of refused files that are quarantined on their own account; beyond that `refused/` alone has them."""
 
 LIVE = ("agents/", "cards/", "leases/", "archive/", "contract/", "hub.yaml", "README.md")
 """What of the ledger's tree lies in the mailbox too."""
@@ -97,8 +100,8 @@ class Acting:
     def refuse(self, proposal: Proposal, displaced: Displaced | None = None) -> None:
         """Put refused bytes where their author sees them, and the truth back where they lay."""
         data = proposal.data
-        if data is not None and is_quarantined(data):
-            self.spool.quarantine(data)
+        if data is not None and quarantined_as(data):
+            self._quarantine(data)
         truth = self._truth(proposal.path)
         try:
             self._keep(proposal, displaced, gone=truth is None)
@@ -111,6 +114,11 @@ class Acting:
                 self.spool.quarantine_file(proposal.path)
         if displaced is None and truth is not None:
             self.put(proposal.path, truth, *([data] if data is not None else []))
+
+    def _quarantine(self, data: bytes) -> None:
+        """Keep a second copy where only the hub's user reads it, as far as the quota goes."""
+        if sum(q.size for q in self.spool.quarantined()) + len(data) <= QUARANTINE_MOST:
+            self.spool.quarantine(data)
 
     def keep(self, proposal: Proposal) -> None:
         """Show refused bytes to their author; the file that held them has gone its way."""

@@ -5,20 +5,16 @@ Rule: trailers are made from validated values only; anything else is percent-enc
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC
 from urllib.parse import quote
 
 from hubd.core import place
 from hubd.core.effect import Put as CorePut
 from hubd.core.effect import Step
-from hubd.core.secret import has_secret
+from hubd.core.secret import quarantined_as
 from hubd.core.state import State
 from hubd.core.time import Now, format_now
 from hubd.ledger import Commit, Drop, Put, blob_id
-
-LEDGER_MOST = 64 * 1024
-"""Bytes of a refused proposal that go into the ledger; larger ones are quarantined."""
 
 
 def cause(step: Step) -> bytes:
@@ -27,14 +23,8 @@ def cause(step: Step) -> bytes:
     A refused proposal that is too large, or that looks as if it holds a secret, is named by its hash alone.
     """
     data = step.proposal.data or b""
-    if step.refusal is not None and is_quarantined(data):
-        return f"quarantined: sha256 {hashlib.sha256(data).hexdigest()}\n".encode()
-    return data
-
-
-def is_quarantined(data: bytes) -> bool:
-    """Return whether refused bytes must stay out of the ledger."""
-    return len(data) > LEDGER_MOST or has_secret(data)
+    name = quarantined_as(data) if step.refusal is not None else ""
+    return f"quarantined: sha256 {name}\n".encode() if name else data
 
 
 def commit_of(step: Step, state: State, now: Now) -> Commit:

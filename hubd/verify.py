@@ -82,8 +82,8 @@ def split(data: bytes, hub_keys: Iterable[str] = ()) -> tuple[Fields, bytes]:
     need(found, "what should be a document is none")
     opening, lines, fence, rest = found.groups() if found else ()
     own = ENTRY.sub(lambda line: b"" if line[1].decode() in hub_keys else line[0], lines)
-    texts = ((line[1].decode(), re.sub(rb"(?m)^ *#.*$", b"", line[2])) for line in ENTRY.finditer(lines))
-    values = {key: text.decode(errors="replace").strip().strip("\"'")[:2000] for key, text in texts}
+    pairs = ENTRY.findall(re.sub(rb"(?m)^ *#.*\n", b"", lines))
+    values = {key.decode(): text.decode(errors="replace").strip().strip("\"'")[:2000] for key, text in pairs}
     return Fields(values), opening + own + fence + rest
 
 

@@ -1,4 +1,4 @@
-"""Recognise text that looks like a secret, so that refused bytes with one stay out of the ledger.
+"""Which refused bytes stay out of the ledger: what looks like a secret, and what is too large.
 
 Not promised: that every secret is recognised. Accepted documents are not searched: what is accepted is
 permanent.
@@ -6,6 +6,7 @@ permanent.
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 _SECRETS = re.compile(
@@ -28,3 +29,14 @@ _SECRETS = re.compile(
 def has_secret(data: bytes) -> bool:
     """Return whether the bytes hold something shaped like a key or a token."""
     return _SECRETS.search(data) is not None
+
+
+LEDGER_MOST = 64 * 1024
+"""Bytes of a refused proposal that go into the ledger; larger ones are quarantined."""
+
+
+def quarantined_as(data: bytes) -> str:
+    """Return the SHA-256 under which refused bytes are quarantined; empty for what the ledger may hold."""
+    if len(data) > LEDGER_MOST or has_secret(data):
+        return hashlib.sha256(data).hexdigest()
+    return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from hubd.core.effect import Nothing, Proposal, Step
@@ -147,3 +149,11 @@ def test_bytes_that_are_kept_elsewhere_are_named() -> None:
     table = Table()
     proposal = Proposal("backend", "outbox", "agents/backend/outbox/x.md", b"x", kept="the quarantine")
     assert "Your bytes are in `the quarantine`" in body(table.put(proposal))
+
+
+def test_a_bounce_names_the_hash_of_bytes_that_the_ledger_does_not_hold() -> None:
+    table = Table()
+    text = "---\nkind: message\nto: nobody\nsubject: x\n---\n" + "y" * (65 * 1024)
+    answer = table.drop("lead", text)
+    assert refused(answer) == "unknown-recipient"
+    assert hashlib.sha256(text.encode()).hexdigest() in body(answer)

@@ -18,7 +18,7 @@ from hubd.core.document import document as new_document
 from hubd.core.effect import Doc, Nothing, Proposal, Refusal, Step
 from hubd.core.model import Kind
 from hubd.core.naming import shown
-from hubd.core.secret import has_secret
+from hubd.core.secret import has_secret, quarantined_as
 from hubd.core.state import State
 from hubd.core.time import Now
 from hubd.core.transition import dos
@@ -135,7 +135,10 @@ def text(proposal: Proposal, refusal: Refusal, kept: str, count: int) -> str:
         verbs = ", ".join(f"`{d}`" for d in refusal.legal)
         parts.append(f"What can be done to `{refusal.document}` now: {verbs}.")
     if kept:
+        name = quarantined_as(proposal.data or b"")
         parts.append(f"Your bytes are in `{kept}`.")
+        if name:
+            parts.append(f"The ledger has only their SHA-256, {name}: they are many, or look like a secret.")
     match proposal.area:
         case "outbox":
             parts.append("Correct them and save the file in your outbox again; nothing else is needed.")
