@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --quiet --quiet --disable-pip-version-check --no-inp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean
+.PHONY: help demo test check contract clean
 
 help:  ## list the targets
 	@awk -F ":.*## " "/^[a-z]+:.*## /"' { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: check  ## ruff, mypy and the whole suite
 check: $(VENV)/.develops  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+contract: $(VENV)/.runs  ## write the generated files of the contract anew
+	@$(BIN)/python -m hubd.generate
 
 clean:  ## remove everything make and the tools have made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
