@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hubd import __version__, query
+from hubd import __version__, notices, query
 from hubd.core.effect import Step
 from hubd.crashing import crash_at
 from hubd.following import Following
@@ -161,12 +161,13 @@ class Daemon:
         self._last_folders = now
         if not self.hub.lock.still_ours():
             raise HubClosed
-        self._guarded(self._clear_dead)
+        self._guarded(self._look_around)
         self._guarded(self._pay)
         self._rested = False
         return self._changed_folders()
 
-    def _clear_dead(self) -> list[Outcome]:
+    def _look_around(self) -> list[Outcome]:
+        notices.tell_strays(self.hub)
         return self.hub.judge_all(self.hub.dead_workers())
 
     def _pay(self) -> list[Outcome]:

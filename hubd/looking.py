@@ -332,6 +332,8 @@ def look_ready(hub: Hub, only: set[str] | None = None) -> list[Outcome]:
     hub.act()
     hub.settle(hub.acting.leftovers())
     look = Look(hub, hub.eyes, only)
+    if only is None:
+        notices.tell_strays(hub)
     proposals = look.proposals() + due(hub)
     outcomes = hub.judge_all(proposals) if proposals else []
     hub.settle(hub.acting.aside())

@@ -5,9 +5,16 @@ Rule: it speaks through the same door as everybody; the core decides what become
 
 from __future__ import annotations
 
+import hashlib
+import os
+
+from hubd.core import place
+from hubd.core.block import inline
 from hubd.core.effect import Doc, Proposal
 from hubd.core.model import Kind
+from hubd.core.naming import Naming, naming, shown
 from hubd.hub import Hub
+from hubd.spool import FolderBlocked
 
 _BULK_MARK = "x-bulk"
 
@@ -60,3 +67,31 @@ def tell_moved_back(hub: Hub, tip: str, count: int) -> None:
         "No step was undone. To take something back, recall a round, cancel an assignment or close a task.\n"
     )
     hub.judge(Proposal("hub", "hub", "hub/behind", text.encode(), "hub", "refs/heads/main was moved back"))
+
+
+def tell_strays(hub: Hub) -> None:
+    """Tell the operator, once each, of folders that send and have no card: nothing in them is judged."""
+    for name, _ in hub.spool.scan("agents"):
+        if name in hub.state.cards or name in hub.eyes.strays or not _sends(hub, name):
+            continue
+        hub.eyes.strays.add(name)
+        card = place.card(name) if place.is_name(name) else "a card; its name must be of a-z, 0-9 and -"
+        text = (
+            "---\nkind: message\nto: operator\nsubject: A folder in agents/ has no card\n"
+            f"dedupe_key: {_key(name)}\n---\n"
+            f"Something was saved in `agents/{inline(shown(name))}/outbox/`. Nobody has this name, so\n"
+            f"it is not judged; nothing is lost. To let it take part, save {card}.\n"
+        )
+        hub.judge(Proposal("hub", "hub", "hub/stray", text.encode(), "hub", "a folder without a card"))
+
+
+def _key(name: str) -> str:
+    return f"stray-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}"
+
+
+def _sends(hub: Hub, name: str) -> bool:
+    try:
+        found = hub.spool.scan(f"agents/{name}/outbox")
+    except FolderBlocked:
+        return False
+    return any(naming(file) is not Naming.IGNORED for file, _ in found)

@@ -50,6 +50,7 @@ class Eyes:
 
     sights: dict[str, Sight] = field(default_factory=dict)
     same: dict[str, Stamp] = field(default_factory=dict)
+    strays: set[str] = field(default_factory=set)
     judged: dict[str, Stamp] = field(default_factory=dict)
     buckets: dict[str, Bucket] = field(default_factory=dict)
     wake_at: float | None = None

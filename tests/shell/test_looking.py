@@ -175,3 +175,32 @@ def test_an_agent_over_its_rate_waits_and_is_told_once(box: Mailbox) -> None:
     assert not os.listdir(box.root / "agents/lead/outbox")
     assert len(list((box.root / "agents/lead/inbox").glob("m-*.md"))) == 1
     assert bounced(box) == 1
+
+
+def test_a_folder_without_a_card_is_told_to_the_operator_once_and_left_alone(box: Mailbox) -> None:
+    outbox = box.root / "agents/ghost/outbox"
+    outbox.mkdir(parents=True)
+    (outbox / "x.md").write_text(TASK.format("Boo"))
+    box.step()
+    box.step()
+    (told,) = (box.root / "agents/operator/inbox").glob("m-*.md")
+    assert "agents/ghost/outbox/" in told.read_text()
+    assert "cards/ghost.md" in told.read_text()
+    assert (outbox / "x.md").read_text() == TASK.format("Boo")
+    (box.root / "cards/ghost.md").write_text("---\nkind: agent\n---\n")
+    box.step()
+    box.step()
+    assert not list(outbox.iterdir()), "with a card it takes part"
+
+
+def test_rubbish_among_the_agents_folders_stops_nobody(box: Mailbox) -> None:
+    agents = box.root / "agents"
+    (agents / "notes.txt").write_text("mine\n")
+    os.symlink("/tmp", agents / "link")
+    odd = os.path.join(os.fsencode(agents), b"\xff\n`", b"outbox")
+    os.makedirs(odd)
+    with open(os.path.join(odd, b"x.md"), "wb") as file:
+        file.write(b"x")
+    box.drop("lead", "t.md", TASK.format("First"))
+    assert [o.ok for o in box.step()] == [True]
+    assert len(list((agents / "operator/inbox").glob("m-*.md"))) == 1
