@@ -6,6 +6,7 @@ Rule 1: git only lists and reads, deaf to hooks, filters, replacements, grafts a
 cannot be read is not legal; only what lives is remembered. Not proved: see "Verification" in SPEC.md.
 """
 
+# fmt: off
 from __future__ import annotations
 
 import hashlib
@@ -28,7 +29,7 @@ HUB_ID, TABLE, SETTINGS = ".hub/id", "contract/schema/transitions.json", "hub.ya
 HELD = ("claimed", "in_progress", "input_required")
 DOCUMENT = re.compile(  # opening fence, header, closing fence, (the hub's block,) everything after
     rb"((?:\xef\xbb\xbf)?---\r?\n)(.*?)(^---(?=\r?\n|\Z))"
-    rb"(?:\r?\n<!-- hub -->\r?\n.*?^<!-- /hub -->(?=\r?\n|\Z))?(.*)", re.DOTALL | re.MULTILINE)  # fmt: skip
+    rb"(?:\r?\n<!-- hub -->\r?\n.*?^<!-- /hub -->(?=\r?\n|\Z))?(.*)", re.DOTALL | re.MULTILINE)
 ENTRY = re.compile(rb"""(?m)^["']?([a-z][\w-]*)["']? *:([^\n]*\n(?:[ -][^\n]*\n|\r?\n(?=(?:\r?\n)* ))*)""")
 PLACE = re.compile(r"(agents/[a-z0-9-]+/(?:inbox|waiting)|cards|leases|archive/../../[^/]+)/([^/]+)\.md")
 TICK = re.compile(rb"(?m)^\s*[-*+]\s+\[[xX]\]\s+([^\s(:.,]+)")
@@ -188,7 +189,7 @@ class History:
                   f"author {name} <{text.partition('<')[2].partition('>')[0]}> {self.wall} +0000",
                   f"committer hubd <hubd@{self.host}> {self.wall} +0000", "",
                   f"{said['Document']}: {said['from']} -> {said['to']}", "",
-                  *(f"Hub-{key}: {sure.get(key, said[key])}" for key in keys), ""]  # fmt: skip
+                  *(f"Hub-{key}: {sure.get(key, said[key])}" for key in keys), ""]
         for line, must in zip_longest(text.split("\n"), wanted, fillvalue="nothing"):
             need(line == must, f"it says `{line}` where a hub writes `{must}`")
         self.cause = self.git.objects((self.proposal, text[5:45]))[self.proposal]
@@ -283,7 +284,7 @@ class History:
         mine = actor == held["from" if doc["kind"] == "lease" else "to"]
         other = {"anyone": card["id"], "person": card["human"] == "true",
                  "holder": mine and self.asked["lease"].lstrip("0") == held["lease"],
-                 "recipient": f"agents/{actor}/inbox/" in old["@paths"]}  # fmt: skip
+                 "recipient": f"agents/{actor}/inbox/" in old["@paths"]}
         found = {role for role, who in self.people(doc).items() if actor in who}
         return {"hub"} if actor == "hub" else found | {role for role, has in other.items() if has}
 
@@ -315,7 +316,7 @@ class History:
             "id": id_, "commit": said["Seq"], "hash": new["@hash"], "actor": actor, "saved": saved,
             "sender": "hub" if new["from"] == "hub" else actor, "given": f"[{', '.join(given)}]",
             "read": saved if self.asked["kind"] == new["kind"] else old["@text"],
-        }  # fmt: skip
+        }
         for key in ("@text",) if card else (*keys, "@text"):
             how = row["writes"].get(key, "same")
             must = {"any": new[key], "same": old[key]}.get(how) or musts.get(how, "")
@@ -330,7 +331,7 @@ class History:
         if do == "approve":
             read = self.asked["kind"] == new["kind"] or self.asked["plan"] in ("", new["plan"])
             need(read, f"{actor} has read another plan of {id_}")
-            need(actor != "hub" or self.settings["auto_approve"] == "true", "auto_approve is not set")
+            need(actor != "hub" or said["Observed"] == "auto_approve", "it is not by auto_approve")
             enough = new["kind"] == "agent" or actor == "hub" or len(given) >= int(self.settings["approvals"])
             need(enough == (new["state"] != old["state"]), f"{id_} is {new['state']}, approved by {given}")
         if do == "expire":
@@ -394,6 +395,5 @@ def verify(
 
 
 if __name__ == "__main__":
-    result = verify(*sys.argv[1:4])  # type: ignore[arg-type]
-    sys.stdout.write(json.dumps(result.as_json()) + "\n")
+    sys.stdout.write(json.dumps((result := verify(*sys.argv[1:4])).as_json()) + "\n")  # type: ignore[arg-type]
     sys.exit(not result.ok)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from hubd.core.check import GLOBS_MOST, TEXT_MOST
 from hubd.core.codes import CODES
 from hubd.core.model import KINDS, PLAN_FIELDS, Field, Kind, Type
-from hubd.core.proof import ROLES
+from hubd.core.proof import LIES, ROLES
+from hubd.core.schema import lies, writes
 from hubd.core.settings import SETTINGS
 from hubd.core.transition import NEW, ROWS, Row
 
@@ -21,7 +23,7 @@ _BLOCK = re.compile(r"(<!-- generated: ([a-z -]+) -->\n)(.*?)(<!-- /generated --
 
 _TYPES: dict[Type, str] = {
     Type.LINE: "one line of text, 1 to 500 characters",
-    Type.TEXT: "text, may be empty",
+    Type.TEXT: f"text, may be empty, at most {TEXT_MOST} characters",
     Type.NAME: "an agent's name",
     Type.ADDRESS: "a name, `owner`, `operator`, or `any:` and a capability; each may end in `@host`",
     Type.ADDRESSES: "one address or a list of them, or `all`",
@@ -30,7 +32,7 @@ _TYPES: dict[Type, str] = {
     Type.INT: "a whole number from 0 to 2^63 - 1",
     Type.NUMBER: "a decimal number from 0: at most 12 digits, then at most 6 after the point",
     Type.BOOL: "`true` or `false`",
-    Type.DURATION: "`45s`, `90m`, `2h`, `3d`, `1h30m`: largest unit first, each once; never a bare number",
+    Type.DURATION: "`45s`, `90m`, `2h`, `3d`, `1h30m`: largest unit first, each once; ten years at most",
     Type.WHEN: "a duration from now, or a time",
     Type.TIME: "`2026-11-21T10:00:00Z`; an offset such as `+01:00` is understood",
     Type.CHOICE: "one of the words listed",
@@ -38,7 +40,7 @@ _TYPES: dict[Type, str] = {
     Type.NAMES: "one name or capability, or a list of them",
     Type.PLAN: "a list of assignments, each a mapping",
     Type.KEY: "an id, or 1 to 200 characters of which the first is neither a blank nor `/`",
-    Type.GLOBS: "one path glob or a list of them; inside a project, so neither absolute nor with `..`",
+    Type.GLOBS: f"one path glob or at most {GLOBS_MOST}; inside a project, so neither absolute nor with `..`",
     Type.COMMIT: "a git commit id: 4 to 64 lower-case hex digits",
     Type.MAP: "a mapping of names to values",
     Type.COMMAND: "a word, or a list of words",
@@ -59,6 +61,7 @@ def blocks() -> dict[str, str]:
         "plan": _table(("key", "type", "", "meaning"), (_field(field) for field in PLAN_FIELDS)),
         "roles": _table(("role", "who that is"), ((f"`{role}`", text) for role, text in ROLES.items())),
         "settings": _settings(),
+        "lies": _lies(),
         "codes": _table(
             ("code", "what it means", "what to do"), ((f"`{c}`", k.about, k.hint) for c, k in CODES.items())
         ),
@@ -141,10 +144,26 @@ def _steps(kind: Kind) -> str:
             ", ".join(row.by),
             ", ".join(row.follows),
             row.needs,
+            _written(row),
         )
         for row in _rows(kind)
     ]
-    return _table(("from", "to", "do", "by", "follows", "needs"), rows)
+    return _table(("from", "to", "do", "by", "follows", "needs", "writes"), rows)
+
+
+def _written(row: Row) -> str:
+    """The lines that a step writes, but `state` and `rev`, which each of them writes."""
+    made = {line: how for line, how in writes(row).items() if line not in ("state", "rev")}
+    return ", ".join(line if how == "any" else f"{line}={how}" for line, how in made.items())
+
+
+def _lies() -> str:
+    rows: dict[tuple[str, str], list[str]] = {}
+    for kind in LIES:
+        for state in KINDS[kind].states:
+            rows.setdefault((kind.value, lies(KINDS[kind], state)), []).append(state)
+    shown = ((f"`{kind}`", _words(states), f"`{where}`") for (kind, where), states in rows.items())
+    return _table(("kind", "in state", "folder, and whose"), shown)
 
 
 def _settings() -> str:

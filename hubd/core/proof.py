@@ -23,8 +23,8 @@ ROLES: Mapping[str, str] = {
     "hub": "the hub itself: because of time, by policy, or from what it observed",
 }
 
-JUDGED = ("host", "operator", "approvers", "approvals", "not_author", "self_approval", "auto_approve")
-"""The settings that legality depends on; the others are limits, which the environment may change."""
+JUDGED = ("host", "operator", "approvers", "approvals", "not_author", "self_approval")
+"""The settings that legality depends on; the others, the environment may change."""
 
 TRAILERS = (
     "Seq",

@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from hubd.core.check import LINE_MOST
+from hubd.core.check import GLOBS_MOST, LINE_MOST, LONGEST, PLAN_MOST, TEXT_MOST
 from hubd.core.model import (
     DOS,
     HUB_DOS,
@@ -29,10 +29,11 @@ from hubd.core.model import (
 )
 from hubd.core.place import RESERVED
 from hubd.core.proof import ASKED_AS, JUDGED, LIES, ROLES, TRAILERS, WRITES
+from hubd.core.scalar import HIDDEN
 from hubd.core.settings import SETTINGS, Setting
 from hubd.core.transition import NEW, ROWS, Row
 
-__all__ = ["files", "kind_schema", "settings_schema", "transitions"]
+__all__ = ["files", "kind_schema", "lies", "settings_schema", "transitions", "writes"]
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 VERSION = "1"
@@ -43,7 +44,10 @@ _ID = r"[a-z0-9][a-z0-9-]{0,98}(\.[a-z0-9-]{1,62}){0,5}"
 _HOST = "(@[a-z0-9][a-z0-9.-]{0,252})?"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 _DURATION = "(?=[0-9])([0-9]{1,9}[dD])?([0-9]{1,9}[hH])?([0-9]{1,9}[mM])?([0-9]{1,9}[sS])?"
-_ADDRESS = f"(owner|operator|all|any:{_NAME}|{_NAME}){_HOST}"
+_NOT_ADDRESSED = "|".join(sorted(RESERVED - {"owner", "all"}))
+_ADDRESS = f"(?!({_NOT_ADDRESSED})(@|$))(any:{_NAME}|{_NAME}){_HOST}"
+# As JSON and every regular expression write them, so that no file of the contract holds such a character.
+_VISIBLE = "[^\\t\\n\\r" + "".join(c if c == "-" else f"\\u{ord(c):04x}" for c in HIDDEN) + "]"
 
 _PATTERNS: Mapping[Type, str] = {
     Type.NAME: _NAME,
@@ -60,7 +64,7 @@ _PATTERNS: Mapping[Type, str] = {
     Type.KEY: r"[^\s/\u0000-\u001f\u007f][^\u0000-\u001f\u007f]{0,199}",
     Type.GLOBS: r"(?!/)(?!(.*/)?\.\.(/|$))[^\n]{1,300}",
     Type.COMMIT: "[0-9a-f]{4,64}",
-    Type.LINE: r"[^\r\n]*\S[^\r\n]*",
+    Type.LINE: rf"(?=.*\S){_VISIBLE}+",
 }
 _LISTS = frozenset({Type.ADDRESSES, Type.IDS, Type.NAMES, Type.GLOBS})
 _STATE = "state"
@@ -118,25 +122,26 @@ def _value(spec: KindSpec, field: Field) -> Schema:
         return {"enum": list(spec.states)}
     if field.name == "from":  # an agent's name, or the hub's own
         return {"anyOf": [{"const": "hub"}, _form(field)]}
-    if spec.kind is Kind.AGENT and field.name == "name":
-        return _named(_text(field.type))
     return _form(field)
 
 
 def _form(field: Field) -> Schema:
     if field.type is Type.CHOICE:
-        return {"enum": list(field.choices), **_other_forms(field)}
+        also = _other_forms(field)
+        return {"enum": [*field.choices, *also], **({"x-also": also} if also else {})}
     if field.type is Type.PLAN:
         return _plan()
     if field.type is Type.MAP:
         return {"type": "object"}
     if field.type in (Type.TEXTS, Type.COMMAND):
-        item: Schema = {"type": "string", **({"minLength": 1} if field.type is Type.COMMAND else {})}
-        least: Schema = {"minItems": 1} if field.type is Type.COMMAND else {}
+        command = field.type is Type.COMMAND
+        item: Schema = {"type": "string", **({"minLength": 1} if command else {"pattern": f"^{_VISIBLE}*$"})}
+        least: Schema = {"minItems": 1} if command else {}
         return {"anyOf": [item, {"type": "array", "items": item, **least}]}
     one = _text(field.type)
     if field.type in _LISTS:
-        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+        most: Schema = {"maxItems": GLOBS_MOST} if field.type is Type.GLOBS else {}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1, **most}]}
     return one
 
 
@@ -149,25 +154,23 @@ def _text(type_: Type) -> Schema:
         schema["pattern"] = f"^{pattern}$"
     if type_ is Type.LINE:
         schema["maxLength"] = LINE_MOST
-    if type_ in (Type.NAME, Type.ADDRESS, Type.ADDRESSES):
-        return _named(schema)
+    if type_ is Type.TEXT:
+        schema["maxLength"] = TEXT_MOST
+    if type_ in (Type.DURATION, Type.WHEN):
+        schema["x-most"] = f"{LONGEST // 86_400}d"
+    if type_ is Type.NAME:
+        return {**schema, "not": {"enum": sorted(RESERVED)}}
     if type_ is Type.INT:
         schema["x-most"] = str(2**63 - 1)
     return schema
 
 
-def _named(schema: Schema) -> Schema:
-    """Some words can be no agent's name; where an address may be `owner` or `all`, its pattern says so."""
-    words = sorted(RESERVED if "owner" not in schema.get("pattern", "") else RESERVED - {"owner", "all"})
-    return {**schema, "not": {"enum": words}}
-
-
-def _other_forms(field: Field) -> Schema:
-    """Words that are understood for the listed ones, where an author writes them."""
+def _other_forms(field: Field) -> dict[str, str]:
+    """Words that are understood for the listed ones; the hub itself writes only those listed."""
     if field.name == "verdict":
-        return {"x-also": {"approve": "approved", "changes-requested": "changes_requested"}}
+        return {"approve": "approved", "changes-requested": "changes_requested"}
     if field.name in ("do", "decision"):
-        return {"x-also": {form: word for form, word in WORD_FORMS.items() if word in field.choices}}
+        return {form: word for form, word in WORD_FORMS.items() if word in field.choices}
     return {}
 
 
@@ -178,6 +181,7 @@ def _plan() -> Schema:
     return {
         "type": "array",
         "minItems": 1,
+        "maxItems": PLAN_MOST,
         "items": {
             "type": "object",
             "properties": properties,
@@ -237,7 +241,7 @@ def transitions() -> Schema:
             "final": [state for state in spec.states if state in spec.final],
             "written_by": "hub" if spec.written_by_hub else "author",
             "hub_keys": list(spec.hub_keys),
-            "lies": {state: _lies(spec, state) for state in spec.states} if kind in LIES else {},
+            "lies": {state: lies(spec, state) for state in spec.states} if kind in LIES else {},
         }
     return {
         "contract": VERSION,
@@ -252,7 +256,8 @@ def transitions() -> Schema:
     }
 
 
-def _lies(spec: KindSpec, state: str) -> str:
+def lies(spec: KindSpec, state: str) -> str:
+    """Return where a document lies in a state: a folder, and whose it is where there are several."""
     where = LIES[spec.kind]
     return "archive" if state in spec.final else where.get(state, where.get("", ""))
 
@@ -272,12 +277,12 @@ def _row(row: Row) -> Schema:
         "follows": list(row.follows),
         "needs": row.needs,
         "upkeep": row.upkeep,
-        "writes": _writes(row),
+        "writes": writes(row),
     }
     return made
 
 
-def _writes(row: Row) -> dict[str, str]:
+def writes(row: Row) -> dict[str, str]:
     """Return what becomes of the hub's lines: `any` for a line that the step writes as it sees fit."""
     known = WRITES.get(row.kind, {})
     words = known.get(f"{row.do} {row.after}", known.get(row.do, "")).split()
