@@ -205,7 +205,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_RUN, "started", "ended", "end", "hub"),
     # config: the hub's own ground
     *_rows(_C, "new", "active", "init", "hub"),
-    *_rows(_C, "active", "active", "amend", "person"),
+    *_rows(_C, "active", "active", "amend", "person hub"),
     *_rows(
         _C, "active", "active", "adopt", "hub", needs="a person's own commit was judged; the tree stays"
     ),

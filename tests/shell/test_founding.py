@@ -58,3 +58,5 @@ def test_an_older_copy_of_the_contract_is_renewed_in_a_commit_of_its_own(tmp_pat
         assert hub.state.seq == before + 1
         assert page.read_bytes() == contract_files()["contract/SPEC.md"]
         assert hub.ledger.read("contract/SPEC.md") == page.read_bytes()
+    result = verify(root)
+    assert result.ok, result.first_bad
