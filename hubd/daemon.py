@@ -31,6 +31,7 @@ from hubd.ledger import LedgerError
 from hubd.looking import look_ready
 from hubd.outcome import Outcome
 from hubd.reporting import Report
+from hubd.runs import Launcher
 from hubd.server import Server
 from hubd.spool import SpoolError
 from hubd.tidying import tidy_archive
@@ -42,6 +43,8 @@ TIDY_EVERY = 600.0
 REST_AFTER = 1.0
 REST_AT_LATEST = 5.0
 TRY_AGAIN = 1.0
+ENDING_MOST = 10.0
+"""Seconds, after the grace that runs have, in which hubd records their ends before it ends itself."""
 
 
 class Daemon:
@@ -67,11 +70,13 @@ class Daemon:
         self._again = False
         self._warned = 0
         self._told_now = -1
+        self.launcher = Launcher(hub, self._selector, report.say)
         hub.log = report.say
         hub.on_step = self._told
 
     def _told(self, step: Step, commit: str) -> None:
         self._worked_at, self._rested = time.monotonic(), False
+        self.launcher.noted(step)
         self.report.step(step, commit)
 
     # the loop
@@ -86,6 +91,7 @@ class Daemon:
             self._warn()
             self._work(None)
             self._guarded(self._renew_contract)
+            self.launcher.begin()
             self.report.say("info", f"ready (pid {os.getpid()}, {self.hub.layout.root})", pid=os.getpid())
             while not self.stopping:
                 for key, _ in self._selector.select(self._pause()):
@@ -93,12 +99,15 @@ class Daemon:
                 if not self.stopping:
                     self._turn()
             self._drain()
+            self._guarded(self._end_runs)
+            self._drain()
             self.report.say("info", f"stopped by {self.stopping}")
             return 0
         except HubClosed as error:
             self.report.say("error", f"{error.what}; {error.hint}")
             return 1
         finally:
+            self.launcher.abandon()
             self._watch.stop()
             self._server.close()
             self._selector.close()
@@ -138,6 +147,8 @@ class Daemon:
             waits.append(due + 0.001)
         if not self._rested:
             waits.append(self._worked_at + REST_AFTER - now)
+        if not self.trouble:
+            waits.append(self.launcher.pause())
         return max(0.0, min(waits))
 
     def _turn(self) -> None:
@@ -151,6 +162,7 @@ class Daemon:
             if now - self._last_folders >= FOLDERS_EVERY:
                 relative |= self._tick(now)
             self._work(relative)
+        self._guarded(self.launcher.turn)
         now = time.monotonic()
         quiet = now - self._worked_at >= REST_AFTER
         if not self._rested and (quiet or now - self._last_rest >= REST_AT_LATEST):
@@ -207,6 +219,10 @@ class Daemon:
             self.report.say("info", "the mailbox's copy of the contract is now this version's")
         return []
 
+    def _end_runs(self) -> list[Outcome]:
+        self.launcher.close(self.hub.state.settings.seconds("grace") + ENDING_MOST)
+        return []
+
     def _make_folders(self) -> list[Outcome]:
         self.hub.folders()
         return []
@@ -253,6 +269,7 @@ class Daemon:
             if quiet and time.monotonic() - self._last_tidy >= TIDY_EVERY:
                 self._last_tidy = time.monotonic()
                 tidy_archive(self.hub)
+                self.launcher.tidy()
             self._warn()
         except (LedgerError, SpoolError, OSError) as error:
             self.report.say("warning", f"upkeep: {error}")
@@ -280,6 +297,7 @@ class Daemon:
                     "uptime": time.monotonic() - self.started,
                     "pid": os.getpid(),
                     "trouble": self.trouble,
+                    **self.launcher.facts(),
                 }
                 return query.answer(
                     self.hub, str(asked.get("what", "")), args if isinstance(args, dict) else {}, facts

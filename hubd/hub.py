@@ -184,9 +184,15 @@ class Hub:
         self.acting.pay()
 
     def dead_workers(self) -> list[Proposal]:
-        """Return the hub's own proposals about leases whose worker's process is gone."""
+        """Return the hub's own proposals about leases whose worker's process is gone.
+
+        Not of those that a run holds: how that ended is the launcher's to tell, after all it saved is judged.
+        """
         found = []
+        by_runs = {run.number("lease") for run in self.state.runs()}
         for number in self.liveness.numbers():
+            if number in by_runs:
+                continue
             lease = self.state.get(f"l-{number}")
             if lease is None or lease.state != "held":
                 self.liveness.let_go(number)

@@ -88,6 +88,10 @@ class Layout:
         return self.hub_dir / "log"
 
     @property
+    def runs(self) -> Path:
+        return self.hub_dir / "runs"
+
+    @property
     def alive(self) -> Path:
         return self.hub_dir / "alive"
 

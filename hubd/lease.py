@@ -294,6 +294,24 @@ class Liveness:
         except OSError as error:
             raise _refused(self._path(number), error) from error
 
+    def hand_over(self, number: int) -> int:
+        """Hold this lease's lock for a process that is about to be started, and return its descriptor.
+
+        The lock lives as long as any copy of the descriptor: pass it on, then close it here. Raises LeaseError.
+        """
+        path = self._path(number)
+        try:
+            self.folder.mkdir(exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(file)
+                raise
+        except OSError as error:
+            raise _refused(path, error) from error
+        return file
+
     def numbers(self) -> list[int]:
         """Every lease that has a file here, in order."""
         try:

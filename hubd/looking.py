@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 
 from hubd import checkout, notices
@@ -29,6 +30,8 @@ from hubd.spool import Bytes, FolderBlocked, NotAFile, Read, Stamp
 
 ABSENCE = 1.0
 """Seconds that a delivered document must be missing before that counts."""
+GATHERINGS = 50
+"""Rounds in which the files of an agent that has ended are judged at most; each takes up to 200 of them."""
 _SOON = 0.05
 _TOP = (place.SETTINGS, "README.md")
 
@@ -36,8 +39,10 @@ _TOP = (place.SETTINGS, "README.md")
 class Look:
     """One look at the mailbox, or at some of its paths (`only`, and what was not ready before)."""
 
-    def __init__(self, hub: Hub, eyes: Eyes, only: set[str] | None = None) -> None:
+    def __init__(self, hub: Hub, eyes: Eyes, only: set[str] | None = None, gone: str = "") -> None:
+        """`gone`: the agent whose process has ended, so that what it saved is whole."""
         self.hub = hub
+        self.gone = f"agents/{gone}/" if gone else ""
         self.only = None if only is None else only | set(eyes.sights)
         self.hinted: dict[str, list[str]] = {}
         for path in filter(_counts, self.only or ()):
@@ -212,6 +217,8 @@ class Look:
         return quiet
 
     def _ready(self, path: str, stamp: Stamp | None, least: float | None = None) -> bool:
+        if self.gone and path.startswith(self.gone):
+            return True
         needed = self.hub.state.settings.seconds("settle") if least is None else least
         quiet = self._quiet(path, stamp)
         if quiet >= needed:
@@ -340,6 +347,26 @@ def look_ready(hub: Hub, only: set[str] | None = None) -> list[Outcome]:
     return outcomes
 
 
+def gather(hub: Hub, agent: str, whole: bool = True) -> list[Outcome]:
+    """Judge at once all that an agent has saved: its process has ended.
+
+    `whole`: nobody else writes there, so that every file is all there; else what is quiet is judged.
+    """
+    outcomes: list[Outcome] = []
+    for _ in range(GATHERINGS):
+        folders = [f"agents/{agent}/{folder}" for folder in ("outbox", "inbox", "waiting")]
+        paths = {path for folder in folders[1:] for path in hub.state.paths_in(folder)}
+        for folder in folders:
+            with suppress(FolderBlocked):
+                paths |= {f"{folder}/{name}" for name, _ in hub.spool.scan(folder)}
+        proposals = Look(hub, hub.eyes, paths, agent if whole else "").proposals()
+        if not proposals:
+            break
+        outcomes += hub.judge_all(proposals)
+        hub.settle(hub.acting.aside())
+    return outcomes
+
+
 def look_once(hub: Hub, patience: float | None) -> list[Outcome]:
     """Judge until nothing more is ready.
 
@@ -360,4 +387,4 @@ def look_once(hub: Hub, patience: float | None) -> list[Outcome]:
         waited += pause
 
 
-__all__ = ["Look", "due", "look_once", "look_ready"]
+__all__ = ["Look", "due", "gather", "look_once", "look_ready"]

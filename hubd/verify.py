@@ -24,9 +24,8 @@ from subprocess import DEVNULL, PIPE, Popen
 from typing import Any, TypeAlias, cast
 from urllib.parse import unquote
 
-NONE, NULL = "0" * 40, "/dev/null"
+NONE, NULL, HELD = "0" * 40, "/dev/null", ("claimed", "in_progress", "input_required")
 HUB_ID, TABLE, SETTINGS = ".hub/id", "contract/schema/transitions.json", "hub.yaml"
-HELD = ("claimed", "in_progress", "input_required")
 DOCUMENT = re.compile(  # opening fence, header, closing fence, (the hub's block,) everything after
     rb"((?:\xef\xbb\xbf)?---\r?\n)(.*?)(^---(?=\r?\n|\Z))"
     rb"(?:\r?\n<!-- hub -->\r?\n.*?^<!-- /hub -->(?=\r?\n|\Z))?(.*)", re.DOTALL | re.MULTILINE)
@@ -42,15 +41,12 @@ LOG = ("log", "--first-parent", "--diff-merges=first-parent", "--reverse", "--ro
 Changes: TypeAlias = "dict[str, tuple[Fields, Fields]]"  # before (empty if new) and after, by id
 Progress = Callable[[int], None]  # is told how many commits are in order
 
-
 class Illegal(Exception):
     """Why a commit is not one that a hub may have written."""
-
 
 class NoLedger(Exception):
     """There is nothing to check. `hint` is the reader's next step."""
     hint = "name a mailbox or a clone of one, and a branch or a commit in it"
-
 
 @dataclass(frozen=True)
 class Result:
@@ -64,18 +60,15 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         return {"schema": 1, **asdict(self)}
 
-
 class Fields(dict[str, str]):
     """A document's fields as text; of its bytes @text and @hash (of its author's), @blob; @paths; @task."""
 
     def __missing__(self, key: str) -> str:
         return ""
 
-
 def need(holds: object, reason: str) -> None:
     if not holds:
         raise Illegal(reason)
-
 
 def split(data: bytes, hub_keys: Iterable[str] = ()) -> tuple[Fields, bytes]:
     """Return a document's fields (of a list, all behind the colon), and the bytes that are its author's."""
@@ -87,10 +80,8 @@ def split(data: bytes, hub_keys: Iterable[str] = ()) -> tuple[Fields, bytes]:
     values = {key.decode(): text.decode(errors="replace").strip().strip("\"'")[:2000] for key, text in pairs}
     return Fields(values), opening + own + fence + rest
 
-
 def digest(*texts: bytes) -> str:
     return hashlib.sha256(b"".join(b"%d:%s" % (len(text), text) for text in texts)).hexdigest()[:16]
-
 
 class Git:
     """One process that lists commits, and one that hands out objects; deaf to what anybody configured."""
@@ -136,7 +127,6 @@ class Git:
                 need(name == oid, f"altered: object {oid} holds other bytes than its name says")
         return found
 
-
 class History:
     """What is true after the commits checked so far. `check` takes one more, or raises Illegal."""
 
@@ -144,7 +134,7 @@ class History:
         self.git, self.seq, self.transitions, self.wall = git, 0, 0, 0
         self.tip = self.host = self.proposal = ""
         self.docs, self.at = dict[str, Fields](), dict[str, str]()  # live, or of a live family
-        self.families = defaultdict[str, set[str]](set)
+        self.families, self.runs = defaultdict[str, set[str]](set), dict[str, Fields]()
 
     def check(self, oid: str, rows: list[list[str]]) -> None:
         data = self.git.objects((oid, *(row[3] for row in rows if row[3] != NONE)))
@@ -160,15 +150,17 @@ class History:
             self.settings = self.law["defaults"] | split(b"---\n" + data[files[SETTINGS][1]] + b"\n---\n")[0]
         for id_ in changed:
             self.document(said, id_, changed)
-        for id_, (before, after) in changed.items():
-            for path in before["@paths"].split():
-                del self.at[path]
+        for path in [path for before, _ in changed.values() for path in before["@paths"].split()]:
+            del self.at[path]
+        for id_, (_, after) in changed.items():
             self.docs[id_], family = after, after["kind"] in ("task", "round", "assignment", "handoff")
             if family:
                 self.families[after["@task"]].add(id_)
             elif after["@paths"].startswith("archive/"):
                 del self.docs[id_]
             self.at |= dict.fromkeys(after["@paths"].split() if id_ in self.docs else (), id_)
+        live = (self.docs.get(id_, Fields()) for id_ in self.runs.keys() | changed.keys())
+        self.runs = {doc["id"]: doc for doc in live if doc["kind"] == "run"}
         for name in {after["@task"] for _, after in changed.values()} & self.families.keys():
             self.family(name)
         if TABLE in fixed:
@@ -315,12 +307,22 @@ class History:
         musts = {
             "id": id_, "commit": said["Seq"], "hash": new["@hash"], "actor": actor, "saved": saved,
             "sender": "hub" if new["from"] == "hub" else actor, "given": f"[{', '.join(given)}]",
-            "read": saved if self.asked["kind"] == new["kind"] else old["@text"],
+            "read": saved if self.asked["kind"] == new["kind"] else old["@text"], "run": said["Document"],
         }
         for key in ("@text",) if card else (*keys, "@text"):
             how = row["writes"].get(key, "same")
-            must = {"any": new[key], "same": old[key]}.get(how) or musts.get(how, "")
+            must = {"any": new[key], "live": new[key], "same": old[key]}.get(how) or musts.get(how, "")
             need(new[key] == must, f"{id_}: `{key}` is `{new[key]}`, and must be `{must}`")
+        family = [self.docs[one] for one in self.families.get(new["@task"], ()) if new["from"] == "hub"]
+        runs = [(run["id"], run["depth"]) for run in self.runs.values() if run["agent"] == new["from"]]
+        runs += [(plan["run"], plan["depth"]) for plan in family]  # the hub's plan is its task's
+        written = (new["run"], new["depth"]) in (runs or [("", "")])
+        need(old["id"] or "run" not in keys or written, f"{id_} was not written in run `{new['run']}`")
+        if not do and row["do"] in ("claim", "show", "unshow", "give-back", "give-up"):
+            run, mine = changed[said["Document"]][1], new if row["do"] in ("claim", "show") else old
+            there = f"agents/{run['agent']}/inbox/" in mine["@paths"] or row["do"] == "unshow"
+            own = run["id"] in (mine["worker"], mine["shown"]) and new["shown"] in ("", run["id"])
+            need(there and own, f"{id_} is not what {run['id']} is for")
         above, work = id_.rpartition(".")[0], self.docs.get(new["assignment"], Fields())
         fits = [work["id"], work["lease"], work["to"]] == [above, new["lease"].lstrip("0"), actor]
         need(old["id"] or not new["assignment"] or (fits and above in changed), f"{id_} does not fit {above}")
@@ -370,7 +372,6 @@ class History:
         for id_ in self.families.pop(name) if name not in live else ():
             del self.at[self.docs.pop(id_)["@paths"]]
 
-
 def verify(
     path: str | Path, rev: str | None = None, anchor: str | None = None, progress: Progress | None = None
 ) -> Result:
@@ -392,7 +393,6 @@ def verify(
         git.batch.communicate()
     first = {"seq": history.seq + 1, "commit": oid if oid != history.tip else "", "reason": bad}
     return Result(not bad, history.seq, history.transitions, first if bad else None)
-
 
 if __name__ == "__main__":
     sys.stdout.write(json.dumps((result := verify(*sys.argv[1:4])).as_json()) + "\n")  # type: ignore[arg-type]

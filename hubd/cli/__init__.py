@@ -3,11 +3,15 @@
     frame.py      session, options of every command, answers and errors
     display.py    tables, times, colour; texts.py: bodies and plans; hints.py: what can be done next
     setup.py      init up down demo completion (running.py: the daemon's process; worktree.py: git around it)
-    looking.py    status next inbox show log verify
+    glance.py     status                    looking.py    next inbox show log verify
     planning.py   do task round             deciding.py   approve reject review recall cancel retry reassign
     working.py    claim progress complete fail release     (holding.py: --hold)
     mail.py       send reply ack ask answer
-    leasing.py    lease                     agents.py     agent pause resume
+    leasing.py    lease
+    agents.py     agent (cards.py: add, remove; trying.py: test)
+    starting.py   start stop pause resume   (waiting.py: for runs that come up and end)
+    runs.py       runs stats                attaching.py  attach logs
+    standing.py   how agents and runs stand, in words
 
 Rule: a command's module is imported when that command is used; a person waits for each of these imports.
 """
@@ -23,14 +27,19 @@ __all__ = ["SECTIONS", "hubctl", "main"]
 
 SECTIONS = {
     "Set up": {"setup": "init up down demo completion"},
-    "Look": {"looking": "status next inbox show log verify"},
+    "Look": {"glance": "status", "looking": "next inbox show log verify"},
     "Plan and decide": {
         "planning": "do task round",
         "deciding": "approve reject review recall cancel retry reassign",
     },
     "Work": {"working": "claim progress complete fail release"},
     "Talk": {"mail": "send reply ack ask answer"},
-    "Leases and agents": {"leasing": "lease", "agents": "agent pause resume"},
+    "Leases and agents": {"leasing": "lease", "agents": "agent"},
+    "Start and watch agents": {
+        "starting": "start stop pause resume",
+        "runs": "runs stats",
+        "attaching": "attach logs",
+    },
 }
 """What `hubctl --help` shows, and which module holds it."""
 

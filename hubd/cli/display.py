@@ -21,17 +21,26 @@ import click
 from hubd.core.scalar import HIDDEN
 from hubd.core.time import parse_wall
 
-__all__ = ["ago", "clean", "line", "paint", "prose", "span", "state", "table", "today", "width"]
+__all__ = ["ago", "clean", "line", "paint", "printed", "prose", "span", "state", "table", "today", "width"]
 
 WIDTH = 80
 _ROOM_FOR_TEXT = 24
 _HIDDEN = re.compile(f"[{HIDDEN}\x0b\ud800-\udfff]")
+_SEQUENCE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # moves, erases, colours
+    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # names the window, writes the clipboard
+    r"|\x1b[PX^_][^\x1b]*\x1b\\"  # strings for the terminal itself
+    r"|\x1b[ -/]*[0-OQ-WYZ\\`-~]"  # the short ones
+)
+_COLOURING = re.compile(r"\x1b\[[0-9;:]*m")
 _COLOURS: Mapping[str, str] = {
     **dict.fromkeys(("draft", "waiting", "unread", "open", "proposed", "submitted"), "blue"),
     **dict.fromkeys(("awaiting_approval", "awaiting_review", "pending", "input_required"), "yellow"),
     **dict.fromkeys(("claimed", "in_progress", "dispatched", "held", "active"), "cyan"),
     **dict.fromkeys(("completed", "accepted", "answered", "approved"), "green"),
     **dict.fromkeys(("failed", "timed_out", "cancelled", "rejected", "refused", "expired"), "red"),
+    **dict.fromkeys(("error", "stuck", "over_budget", "lost", "not_started", "no_handoff"), "red"),
+    **dict.fromkeys(("starting", "stopping", "stopped"), "yellow"), "started": "cyan", "done": "green",
 }  # fmt: skip
 
 
@@ -45,6 +54,22 @@ def _shown(found: re.Match[str]) -> str:
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
+
+
+def printed(text: str, colour: bool = False) -> str:
+    """What a program printed for a terminal, as plain text: without what moves, erases, names or asks.
+
+    `colour`: keep what only colours, and end it with the text.
+    """
+
+    def wanted(found: re.Match[str]) -> str:
+        return found.group() if colour and _COLOURING.fullmatch(found.group()) else ""
+
+    kept = _SEQUENCE.sub(wanted, text.replace("\r\n", "\n")).translate({13: "\n", 8: None, 7: None})
+    parts = _COLOURING.split(kept)
+    marks = [*_COLOURING.findall(kept), ""]
+    out = "".join(clean(part) + mark for part, mark in zip(parts, marks, strict=True))
+    return f"{out}\x1b[0m" if len(marks) > 1 else out
 
 
 def line(text: str) -> str:

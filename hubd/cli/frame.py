@@ -2,8 +2,9 @@
 
 Guarantee: every command ends with 0 done, 1 refused, 2 wrongly used, or 3 hub not reached; with `--json` each
 of these is one object on standard output. Without a terminal nothing is asked.
-Rule 1: commands say what they want through a `Session`; none looks at files of the mailbox by itself.
-Rule 2: `-C`, `--as` and `--json` are understood before and after a command's name.
+Rule 1: commands say what they want through a `Session`; none looks at documents of the mailbox by itself.
+Rule 2: `-C`, `--as` and `--json` are understood before and after a command's name. Rule 3: inside a run
+hubctl acts as that run's agent alone; it guards against mistakes, not against a program that means harm.
 """
 
 from __future__ import annotations
@@ -97,10 +98,32 @@ class Session:
         return self._client
 
     @property
+    def run(self) -> str:
+        """The run that this is a part of, as its environment says; nothing outside of one.
+
+        It guards against mistakes only: a program of the same user can change its environment.
+        """
+        return os.environ.get("HUB_RUN", "") if os.environ.get("HUB_AGENT") else ""
+
+    @property
+    def named(self) -> str | None:
+        """Who is said to act: `--as`, else HUB_AGENT. Inside a run nobody but the agent that runs."""
+        own = os.environ.get("HUB_AGENT") or None
+        if self.run and self.name not in (None, own):
+            what = f"this is {own}'s {self.run}, and hubctl acts as {own} here, not as {self.name}"
+            raise Ended(what, "leave out `--as`, and ask others for what they must do", "not-yours")
+        return self.name or own
+
+    def outside_runs(self, command: str) -> None:
+        """End a command that is for people where it is used inside a run."""
+        if self.run:
+            what = f"`hubctl {command}` is for people, and this is {os.environ['HUB_AGENT']}'s {self.run}"
+            raise Ended(what, "ask the operator: `hubctl ask`", "not-yours")
+
+    @property
     def actor(self) -> str:
         """Who acts: `--as`, HUB_AGENT, else the operator."""
-        if self.name is None:
-            self.name = os.environ.get("HUB_AGENT") or None
+        self.name = self.named
         if self.name is None:
             self.name = str(self.ask("operator")["operator"])
         if not NAME.match(self.name):
@@ -112,7 +135,7 @@ class Session:
 
     def ask(self, what: str, **args: Any) -> Answer:
         """Ask the read model, as the actor if it is named. Ends the command where there is no answer."""
-        known = self.name or os.environ.get("HUB_AGENT")
+        known = self.named
         told = self.client.query(what, **({"as": known} if known else {}), **args)
         if told.get("ok") is False:
             raise Ended.refused(told)

@@ -31,6 +31,7 @@ _HOW: Mapping[str, str] = {
     "close": "task close {id}",
     "renew": "lease renew {key}",
     "unlease": "lease release {key}",
+    "stop": "stop {id}",
     "amend": "",  # by editing the file
 }
 _USUAL = ("recall", "retry", "reassign", "cancel", "close", "amend")  # rarely what is wanted: named last

@@ -10,8 +10,8 @@ import click
 
 from hubd.cli import display
 from hubd.cli.frame import Answer, Ended, Section, Session, command
+from hubd.cli.glance import ends
 from hubd.cli.holding import hold
-from hubd.cli.looking import ends
 from hubd.cli.working import worker_name
 from hubd.core.time import parse_duration
 

@@ -1,8 +1,8 @@
-"""Commands that look: status, next, inbox, show, log, verify."""
+"""Commands that look: next, inbox, show, log, verify."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,79 +15,6 @@ from hubd.client import Unreachable
 from hubd.core.time import format_wall, parse_duration, parse_wall
 
 __all__ = ["COMMANDS"]
-
-
-@command("status", "hubctl status")
-def status(session: Session) -> None:
-    """Show at a glance: hubd, what waits for whom, agents, leases."""
-    told = session.ask("status")
-    if session.json:
-        session.tell(told)
-        return
-    now = display.today()
-    click.echo(f"{display.paint('mailbox', bold=True)}  {display.clean(told['mailbox'])}")
-    click.echo(f"{display.paint('hubd', bold=True)}     {_daemon(told)}")
-    if told["trouble"]:
-        click.echo(f"{display.paint('trouble', 'red')}  {display.line(told['trouble'])}")
-    last = told["last_commit"]
-    if last is not None:
-        text = f"{display.ago(last['time'], now)}: {display.line(last['subject'])}"
-        click.echo(f"{display.paint('last', bold=True)}     {text}")
-    click.echo(f"{display.paint('live', bold=True)}     {_counts(told['counts'])}")
-    _section("nothing waits for anybody", ("who", "id", "kind", "state", "since"), [
-        (w["agent"], w["id"], w["kind"], w["state"], display.ago(w["created"], now)) for w in told["waits"]
-    ], give=1, colour=3)  # fmt: skip
-    more = sum(a["inbox"] for a in told["agents"]) - len(told["waits"])
-    if more > 0:
-        click.echo(f"and {more} more: `hubctl inbox AGENT`")
-    _section(
-        "no agents yet",
-        ("agent", "inbox", "waiting", "holds", "oldest", "can"),
-        agent_rows(told["agents"], now),
-        give=5,
-    )
-    if told["leases"]:
-        _section("no leases", ("key", "holder", "lease", "ends"), [
-            (e["key"], e["holder"], str(e["lease"]), ends(e, now)) for e in told["leases"]
-        ], give=0)  # fmt: skip
-
-
-def _daemon(told: Answer) -> str:
-    if told["daemon"] is None:
-        return "not running; the next command judges what is saved (start: `hubctl up`)"
-    paused = "; launching is paused" if told["paused"] else ""
-    return f"runs as process {told['daemon']['pid']} since {display.span(told['daemon']['uptime'])}{paused}"
-
-
-def _counts(counts: dict[str, dict[str, int]]) -> str:
-    parts = [f"{kind} {sum(by.values())}" for kind, by in counts.items()]
-    return ", ".join(parts) or "nothing"
-
-
-def _section(
-    nothing: str, head: tuple[str, ...], rows: list[tuple[str, ...]], give: int, colour: int | None = None
-) -> None:
-    click.echo()
-    click.echo(display.table(head, rows, give, colour) if rows else nothing)
-
-
-def agent_rows(agents: list[Answer], now: datetime) -> list[tuple[str, ...]]:
-    """Agents as rows of a table."""
-    return [
-        (
-            a["name"] + (" (paused)" if a["paused"] else ""),
-            str(a["inbox"]), str(a["waiting"]), str(a["holds"]),
-            display.ago(a["oldest"], now), "a person" if a["human"] else ", ".join(a["capabilities"]),
-        )
-        for a in agents
-    ]  # fmt: skip
-
-
-def ends(lease: Answer, now: datetime) -> str:
-    """When a lease ends, in words."""
-    if lease["stopped"]:
-        return "stands still"
-    return display.ago(lease["expires"], now) if lease["expires"] else "never"
 
 
 @command("next", "hubctl next --as backend")
@@ -253,4 +180,4 @@ def verify(session: Session, path: Path | None, rev: str | None, anchor: str | N
     return REFUSED
 
 
-COMMANDS = (status, next_, inbox, show, log, verify)
+COMMANDS = (next_, inbox, show, log, verify)

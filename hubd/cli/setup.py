@@ -105,13 +105,14 @@ def up(session: Session, wait: float) -> None:
 @click.option(
     "--wait",
     type=float,
-    default=20.0,
+    default=30.0,
     show_default=True,
     metavar="SECONDS",
     help="How long it may take to end.",
 )
 def down(session: Session, wait: float) -> None:
-    """Stop hubd: it judges what is ready, and ends."""
+    """Stop hubd and what runs; what is ready is judged first."""
+    session.outside_runs("down")
     pid = running.stop(session.client, wait)
     told = {"schema": 1, "ok": True, "pid": pid, "stopped": pid is not None}
     session.tell(told, f"hubd, process {pid}, has ended" if pid is not None else "hubd does not run here")

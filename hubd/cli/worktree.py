@@ -11,9 +11,13 @@ __all__ = ["exclude", "work_tree"]
 
 
 def work_tree(folder: Path) -> Path | None:
-    """The top of the git work tree that a folder lies in, or will lie in."""
+    """The top of the git work tree that a folder lies in, or will lie in.
+
+    A `.git` without a HEAD is none: sandboxes of clients leave such empty folders behind.
+    """
     for above in (folder, *folder.parents):
-        if (above / ".git").exists():
+        git = above / ".git"
+        if git.is_file() or (git / "HEAD").exists():
             return above
     return None
 

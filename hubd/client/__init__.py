@@ -11,6 +11,7 @@ Not promised: that a file which nobody judged in time is withdrawn. It stays whe
     wire.py    a document's bytes, the outbox, the socket
     reach.py   questions and proposals, whoever the hub is
     fate.py    what became of a file that somebody else judged
+    cards.py   cards, which are saved beside the outboxes
 """
 
 from hubd.client.reach import WAIT, Client

@@ -12,7 +12,7 @@ from typing import Any
 from hubd.core import place
 from hubd.layout import Layout
 
-__all__ = ["fate"]
+__all__ = ["fate", "refused", "said"]
 
 _COMMITS = 2000  # in which the file's own commit is looked for
 
@@ -42,15 +42,15 @@ def _from_ledger(layout: Layout, path: str) -> dict[str, Any] | None:
             return None
         doc = get(view, found["document"])
         if found["refused"]:
-            message, hint = _said(doc.document.body if doc is not None else "")
-            return _refused(found["refused"], message, hint, found["document"])
+            message, hint = said(doc.document.body if doc is not None else "")
+            return refused(found["refused"], message, hint, found["document"])
         return {
             "schema": 1, "ok": True, "id": found["document"], "kind": found["kind"], "state": found["to"],
             "path": doc.paths[0] if doc is not None and doc.paths else "", "commit": found["commit"],
         }  # fmt: skip
 
 
-def _said(bounce: str) -> tuple[str, str]:
+def said(bounce: str) -> tuple[str, str]:
     """What a bounce says is wrong, and what is to be done: its second paragraph, and the one that says so."""
     parts = bounce.split("\n\n")
     hints = [p.removeprefix("What to do: ") for p in parts if p.startswith("What to do: ")]
@@ -63,13 +63,14 @@ def _from_folders(layout: Layout, agent: str, name: str, data: bytes) -> dict[st
     stem = place.stem(name)
     try:
         names = [n for n in os.listdir(folder) if n.startswith(stem)]
-        refused = any((folder / n).read_bytes() == data for n in names)
+        kept = any((folder / n).read_bytes() == data for n in names)
     except OSError:
-        refused = False
-    if refused:
-        return _refused("refused", f"{name} was refused", f"read the bounce in agents/{agent}/inbox")
+        kept = False
+    if kept:
+        return refused("refused", f"{name} was refused", f"read the bounce in agents/{agent}/inbox")
     return {"schema": 1, "ok": True, "id": "", "kind": "", "state": "", "path": "", "commit": ""}
 
 
-def _refused(code: str, message: str, hint: str, bounce: str = "") -> dict[str, Any]:
+def refused(code: str, message: str, hint: str, bounce: str = "") -> dict[str, Any]:
+    """A refusal, as the hub tells it."""
     return {"schema": 1, "ok": False, "code": code, "message": message, "hint": hint, "bounce": bounce}

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from hubd.client import cards
 from hubd.client.fate import fate
 from hubd.client.wire import Unreachable, drop, tap
+from hubd.core import place
 from hubd.layout import Layout
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ __all__ = ["WAIT", "Client"]
 
 WAIT = 10.0
 _LOCK_WAIT = 0.3
+_ABSENCE = 1.5  # seconds after which a file that is gone is known to be judged
+_LATELY = 50  # commits in which what became of a card is looked for
 _PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2)
 _DEEP = ("find", "show", "family")  # may search the archive by a prefix: not in the daemon's time
-_WALKS = ("id", "agent", "kind", "since", "until")  # may walk all of history: neither
+_WALKS = ("id", "agent", "kind", "task", "since", "until")  # may walk all of history: neither
 _ALL = 2**62
 
 
@@ -52,7 +56,8 @@ class Client:
 
     def query(self, what: str, **args: Any) -> dict[str, Any]:
         """Ask the read model."""
-        if what == "log" and any(args.get(key) for key in _WALKS):
+        walks = what in ("log", "runs") and any(args.get(key) for key in _WALKS)
+        if walks or what == "stats":
             return self._read(what, {"scan": _ALL, **args})
         told = None
         if self._hub is None:
@@ -121,6 +126,32 @@ class Client:
             outcome = hub.submit(agent, name)
             hub.look()
         return outcome.as_json() if outcome is not None else None
+
+    def card(self, name: str, data: bytes | None) -> dict[str, Any]:
+        """Save a card, or with None remove it, and return what became of that."""
+        path = place.card(name)
+        last = self.query("log", limit=1, upkeep=True)["transitions"]
+        before = int(last[0]["seq"]) if last else 0
+        if data is None:
+            cards.remove(self.layout, name)
+        else:
+            cards.save(self.layout, name, data)
+        deadline = time.monotonic() + self.wait
+        pauses = iter(_PAUSES)
+        while True:
+            if self._hub is not None:
+                with _told():
+                    self._hub.look(_ABSENCE)
+            rows = self.query("log", limit=_LATELY, upkeep=True)["transitions"]
+            row = next((r for r in rows if r["seq"] > before and r["source"] == path), None)
+            if row is not None:
+                return cards.outcome_of(row, self.query("show", id=row["document"]))
+            if time.monotonic() >= deadline:
+                raise Unreachable(
+                    f"nobody judged {path} within {self.wait:g} s",
+                    "it stays as it is and is judged when hubd runs (`hubctl up`)",
+                )
+            time.sleep(next(pauses, _PAUSES[-1]))
 
     # being the hub
 

@@ -111,7 +111,7 @@ def check_value(field: Field, value: Value) -> str | None:
     if field.type is Type.PLAN:
         return _plan(value)
     if field.type is Type.MAP:
-        return None if isinstance(value, Mapping) else "names with values, as {a: b}"
+        return _map(field, value)
     if field.type is Type.TEXTS:
         lines = value if isinstance(value, tuple) else (value,)
         ok = all(isinstance(v, str) and not _HIDDEN.search(v) for v in lines)
@@ -139,6 +139,21 @@ def check_value(field: Field, value: Value) -> str | None:
         )
         return None if not field.choices or word in field.choices else "one of " + ", ".join(field.choices)
     return _SCALARS[field.type](value)
+
+
+def _map(field: Field, value: Value) -> str | None:
+    if not isinstance(value, Mapping):
+        return "names with values, as {a: b}"
+    known = {part.name: part for part in field.parts}
+    form = f"a mapping of {', '.join(known)}"
+    for name, inner in value.items() if known else ():
+        if name not in known and not name.startswith("x-"):
+            near = difflib.get_close_matches(name, known, 1)
+            return f"{form}; `{name}` is none of them" + (f"; did you mean `{near[0]}`?" if near else "")
+        wrong = check_value(known[name], inner) if name in known else None
+        if wrong:
+            return f"{form}; `{name}` must be {wrong}"
+    return None
 
 
 def _plan(value: Value) -> str | None:

@@ -110,12 +110,23 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "A dedupe_key was used before, with other bytes.", "use a new key for a new message"
         ),
         "still-needed": Code("Something depends on it.", "change first what depends on it"),
+        # runs
+        "cannot-start": Code("Nobody can be started under this name.", "give its card a `command:`"),
+        "nothing-to-do": Code(
+            "Nothing in the agent's inbox needs it.", "send a task or a message first, or name documents"
+        ),
+        "paused": Code("The agent, or the whole hub, is paused.", "resume it first"),
+        "wrong-documents": Code(
+            "A run cannot be for these documents.", "name what lies in the agent's inbox and needs it"
+        ),
         # limits
+        "run-too-deep": Code("max_depth.", "act on it yourself, or raise the limit"),
         "too-many-assignments": Code("max_assignments_per_round.", "plan the rest in a later round"),
         "too-many-held": Code("max_simultaneous_assignments.", "hand one off or release one first"),
         "too-many-hops": Code("max_hop_count.", "act on it, or write to a person"),
         "too-many-messages": Code("max_messages_per_task.", "decide, or close the task"),
         "too-many-recipients": Code("max_recipients.", "name fewer"),
+        "too-many-runs": Code("replicas of the card, or max_concurrency.", "wait for the end of a run"),
         "too-many-rounds": Code("max_rounds.", "approve what is there, or close the task"),
         # said by the shell, not decided
         "too-fast": Code(

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Sequence
 
 from hubd.core.check import GLOBS_MOST, TEXT_MOST
 from hubd.core.codes import CODES
-from hubd.core.model import KINDS, PLAN_FIELDS, Field, Kind, Type
+from hubd.core.model import (
+    CONTAINER_FIELDS,
+    KINDS,
+    PLAN_FIELDS,
+    RUN_ENDED,
+    WORKTREE_FIELDS,
+    Field,
+    Kind,
+    Type,
+)
 from hubd.core.proof import LIES, ROLES
 from hubd.core.schema import lies, writes
 from hubd.core.settings import SETTINGS
@@ -59,6 +68,9 @@ def blocks() -> dict[str, str]:
         "kinds": _kinds(),
         "types": _table(("type", "form"), ((f"`{kind.value}`", text) for kind, text in _TYPES.items())),
         "plan": _table(("key", "type", "", "meaning"), (_field(field) for field in PLAN_FIELDS)),
+        "worktree": _table(("key", "type", "", "meaning"), (_field(field) for field in WORKTREE_FIELDS)),
+        "container": _table(("key", "type", "", "meaning"), (_field(field) for field in CONTAINER_FIELDS)),
+        "outcomes": _table(("outcome", "the run"), ((f"`{word}`", text) for word, text in RUN_ENDED.items())),
         "roles": _table(("role", "who that is"), ((f"`{role}`", text) for role, text in ROLES.items())),
         "settings": _settings(),
         "lies": _lies(),

@@ -6,12 +6,14 @@ Rule: nothing here decides; it only asks, through the same door as everybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from hubd.core.document import Value
 from hubd.core.document import document as new_document
 from hubd.core.effect import Doc, Proposal
 from hubd.core.model import Kind
+from hubd.core.observed import told
 from hubd.core.state import State
 from hubd.core.time import Now, parse_wall
 from hubd.core.transition import is_final
@@ -26,8 +28,11 @@ class Timer:
     at: float
 
 
-def ask(do: str, on: str, observed: str = "", **fields: str) -> Proposal:
-    """Return the hub's own request, as a document like any other."""
+def ask(do: str, on: str, observed: str = "", **fields: Value) -> Proposal:
+    """Return the hub's own request, as a document like any other. A `result` is cut to fit a header."""
+    result = fields.get("result")
+    if isinstance(result, Mapping):
+        fields["result"] = told(do, result)
     data = new_document({"kind": "request", "do": do, "on": on, **fields}).render()
     return Proposal("hub", "hub", f"hub/{do}", data, "hub", observed)
 

@@ -8,96 +8,36 @@ the hub's but by which a reader *acts* (a tick's long form) is marked `act`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from types import MappingProxyType
 
+from hubd.core.fields import (
+    DECISIONS,
+    DOS,
+    EVIDENCE,
+    HUB_DOS,
+    LAUNCH,
+    OUTCOMES,
+    PRESETS,
+    PRIORITIES,
+    RUN_ENDED,
+    RUN_OUTCOMES,
+    RUNTIMES,
+    SHUTDOWN,
+    VERDICTS,
+    WORD_FORMS,
+    Field,
+    Kind,
+    KindSpec,
+    Type,
+    verb,
+    verdict,
+)
 
-class Kind(StrEnum):
-    """What a document is. `config` stands for hub.yaml, the contract and the mailbox's README."""
-
-    TASK = "task"
-    ROUND = "round"
-    ASSIGNMENT = "assignment"
-    HANDOFF = "handoff"
-    QUESTION = "question"
-    MESSAGE = "message"
-    REQUEST = "request"
-    RUN = "run"
-    LEASE = "lease"
-    AGENT = "agent"
-    BOUNCE = "bounce"
-    CONFIG = "config"
-
-
-class Type(StrEnum):
-    """The form of a value. Every scalar is text; the type says which text."""
-
-    LINE = "line"  # one line of text, at most 500 characters, not empty
-    TEXT = "text"  # text, may be empty
-    NAME = "name"  # an agent's name
-    ADDRESS = "address"  # a name, `owner`, `operator`, `any:CAPABILITY`
-    ADDRESSES = "addresses"  # one address or a list of them, or `all`
-    ID = "id"  # the id of a document
-    IDS = "ids"
-    INT = "int"  # a whole number from 0 to 2^63 - 1
-    NUMBER = "number"  # a decimal number from 0
-    BOOL = "bool"  # true or false
-    DURATION = "duration"  # 45s, 90m, 2h, 3d, 1h30m
-    WHEN = "when"  # a duration from now, or a time as 2026-11-21T10:00:00Z
-    TIME = "time"  # a time as 2026-11-21T10:00:00Z
-    CHOICE = "choice"  # one of a closed list of words
-    TEXTS = "texts"  # one line or a list of lines
-    NAMES = "names"  # a list of names or capabilities
-    PLAN = "plan"  # a list of assignments: to, goal, after, deadline
-    KEY = "key"  # what a lease is about
-    GLOBS = "globs"  # path globs inside a project
-    COMMIT = "commit"  # a git commit id, 4 to 64 hex digits
-    MAP = "map"  # names to text
-    COMMAND = "command"  # a word, or a list of words
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One front-matter key of one kind."""
-
-    name: str
-    type: Type
-    about: str
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    act: bool = False  # the hub's line, but editing it is a way to act
-
-
-@dataclass(frozen=True, slots=True)
-class KindSpec:
-    """A kind's fields. `hub` lines are written by hubd and stand first; `author` lines are their author's."""
-
-    kind: Kind
-    about: str
-    hub: tuple[Field, ...]
-    author: tuple[Field, ...]
-    states: tuple[str, ...]
-    final: frozenset[str]
-    hub_keys: tuple[str, ...]
-
-    @property
-    def written_by_hub(self) -> bool:
-        return not self.author
-
-    def field(self, name: str) -> Field | None:
-        return next((f for f in (*self.hub, *self.author) if f.name == name), None)
-
-
-PRIORITIES = ("low", "normal", "high", "urgent")
-OUTCOMES = ("done", "partial", "blocked")
-DECISIONS = ("approve", "reject")
-VERDICTS = ("approved", "changes_requested")
-DOS = (
-    "claim", "progress", "release", "fail", "approve", "reject", "review", "answer", "ack", "cancel", "close",
-    "recall", "retry", "reassign", "pause", "resume", "lease", "renew", "unlease",
-)  # fmt: skip
-HUB_DOS = ("expire", "plan", "start", "end")  # what only the hub asks, and only of itself
+__all__ = [
+    "CONTAINER_FIELDS", "DECISIONS", "DOS", "EVIDENCE", "HUB_DOS", "KINDS", "LAUNCH", "OUTCOMES",
+    "PLAN_FIELDS", "PRESETS", "PRIORITIES", "RUNTIMES", "RUN_ENDED", "RUN_OUTCOMES", "SENDABLE", "SHUTDOWN",
+    "VERDICTS", "WORD_FORMS", "WORKTREE_FIELDS", "Field", "Kind", "KindSpec", "Type", "verb", "verdict",
+]  # fmt: skip
 
 _F = Field
 _Fields = tuple[Field, ...]
@@ -109,6 +49,11 @@ _REV = _F("rev", Type.INT, "The version of a live document: the sequence number 
 _CREATED = _F("created", Type.TIME, "When the hub accepted it.")
 _OUTBOX = _F("outbox", Type.TEXT, "The name it had in its author's outbox.")
 _NOTE = _F("note", Type.TEXT, "Why, in the words of who acted.", act=True)
+_IN_RUN = (
+    _F("run", Type.ID, "The run in which it was written."),
+    _F("depth", Type.INT, "How many runs led to it since a person wrote."),
+)
+_SHOWN = _F("shown", Type.ID, "The run that was started for it as it stands, or was told of it.")
 _COMMON = (_ID, _STATE, _REV, _FROM, _CREATED, _OUTBOX)
 _WRITTEN = (_ID, _KIND, _STATE, _REV, _FROM, _CREATED)
 
@@ -125,6 +70,8 @@ _TASK = _spec(
         *_COMMON,
         _F("rounds", Type.INT, "How many rounds were planned so far."),
         _F("messages", Type.INT, "How many messages named this task so far."),
+        *_IN_RUN,
+        _SHOWN,
         _NOTE,
     ),
     (
@@ -148,6 +95,8 @@ _ROUND = _spec(
         _F("decision", Type.CHOICE, "The long form of a tick.", choices=DECISIONS, act=True),
         _F("verdict", Type.CHOICE, "What the review said.", choices=VERDICTS, act=True),
         _F("handoffs", Type.TEXT, "The hash of the handoffs that a verdict binds."),
+        *_IN_RUN,
+        _SHOWN,
         _NOTE,
     ),
     (
@@ -175,6 +124,7 @@ _ASSIGNMENT = _spec(
         _F("question", Type.ID, "The question it waits for."),
         _F("outcome", Type.CHOICE, "How it ended.", choices=OUTCOMES),
         _F("because", Type.ID, "The assignment whose end cancelled this one."),
+        _SHOWN,
         _NOTE,
     ),
     (),
@@ -184,7 +134,19 @@ _ASSIGNMENT = _spec(
 _HANDOFF = _spec(
     Kind.HANDOFF,
     "What an assignee gives back.",
-    (*_COMMON, _NOTE),
+    (
+        *_COMMON,
+        *_IN_RUN,
+        _F("evidence", Type.CHOICE, "What the hub found of the work.", choices=EVIDENCE),
+        _F("checked", Type.TIME, "When the hub looked."),
+        _F("head", Type.COMMIT, "The commit that the hub found on the branch."),
+        _F("base", Type.COMMIT, "Where the branch left the one it was started from."),
+        _F("commits", Type.INT, "How many commits there are between the two."),
+        _F("diffstat", Type.TEXT, "What they change, as git counts it."),
+        _F("undeclared", Type.TEXTS, "Files that were changed and not named, or named and not changed."),
+        _F("conflicts", Type.TEXTS, "Branches of the round, or its base, with which a merge would conflict."),
+        _NOTE,
+    ),
     (
         _KIND,
         _F("assignment", Type.ID, "The assignment it ends.", required=True),
@@ -209,6 +171,8 @@ _QUESTION = _spec(
         _F("until", Type.TIME, "When it expires."),
         _F("answer", Type.TEXT, "The answer.", act=True),
         _F("answered_by", Type.NAME, "Who answered."),
+        *_IN_RUN,
+        _SHOWN,
         _NOTE,
     ),
     (
@@ -233,6 +197,8 @@ _MESSAGE = _spec(
         _F("hops", Type.INT, "How many messages led to this one since a person wrote."),
         _F("thread", Type.ID, "The first message of this exchange."),
         _F("until", Type.TIME, "When it expires."),
+        *_IN_RUN,
+        _SHOWN,
     ),
     (
         _KIND,
@@ -262,7 +228,8 @@ _REQUEST = _spec(
         _F("verdict", Type.CHOICE, "For review.", choices=VERDICTS),
         _F("answer", Type.TEXT, "For answer."),
         _F("to", Type.ADDRESS, "For reassign: to whom."),
-        _F("for", Type.ID, "For start, by the hub: the document that a run is started for."),
+        _F("for", Type.IDS, "For start: what the run is for; else what lies in the inbox. For show."),
+        _F("result", Type.MAP, "For end and check, by the hub: what it observed."),
         _F("path", Type.GLOBS, "For lease: the path globs that are covered."),
         _F("ttl", Type.DURATION, "For lease, renew: how long."),
         _F("note", Type.TEXT, "Why."),
@@ -276,13 +243,29 @@ _RUN = _spec(
     (
         *_WRITTEN,
         _F("agent", Type.NAME, "Whose process."),
-        _F("on", Type.ID, "The document it was started for."),
+        _F("on", Type.IDS, "The documents it was started for, or was told of."),
+        _F("lease", Type.INT, "The lease of the assignment that was claimed for it."),
+        _F("parent", Type.ID, "The run in which what it was started for was written."),
+        _F("depth", Type.INT, "How many runs led to it, itself included, since a person wrote."),
+        _F("hops", Type.INT, "The most hops of the messages that it was shown."),
+        _F("runtime", Type.CHOICE, "How it runs.", choices=RUNTIMES),
+        _F("command", Type.LINE, "The preset, or the program."),
         _F("ended", Type.TIME, "When it ended."),
-        _F("outcome", Type.LINE, "How it ended."),
+        _F("outcome", Type.CHOICE, "How it ended.", choices=RUN_OUTCOMES),
+        _F("status", Type.LINE, "What its last STATUS line said."),
+        _F("exit", Type.LINE, "Its exit code, or the signal that ended it."),
+        _F("seconds", Type.NUMBER, "How long it ran."),
+        _F("session", Type.LINE, "The client's own name for its session."),
+        _F("cost_usd", Type.NUMBER, "What it cost, this run alone."),
+        _F("turns", Type.INT, "How many turns the model took."),
+        _F("input_tokens", Type.INT, "Tokens read by the model."),
+        _F("output_tokens", Type.INT, "Tokens written by the model."),
+        _F("denied", Type.TEXTS, "Tools that it asked for and was not given."),
+        _F("branch", Type.LINE, "The branch of its worktree."),
         _NOTE,
     ),
     (),
-    "started ended",
+    "started stopping ended",
     "ended",
 )
 _LEASE = _spec(
@@ -305,6 +288,19 @@ _LEASE = _spec(
     "held released expired",
     "released expired",
 )
+WORKTREE_FIELDS: _Fields = (
+    _F("base", Type.LINE, "The branch or commit that work begins from."),
+    _F("copy", Type.GLOBS, "Files of the project that git does not hold, copied into a new worktree."),
+    _F("setup", Type.COMMAND, "A program and its words, run once in a new worktree."),
+)
+CONTAINER_FIELDS: _Fields = (
+    _F("image", Type.LINE, "The image; needed where `runtime` is container."),
+    _F("mounts", Type.TEXTS, "Further folders: HOST:INSIDE, read-only with `:ro` behind it."),
+    _F("network", Type.LINE, "none, host, or the name of a network; the engine's own when absent."),
+    _F("memory", Type.LINE, "The most memory, such as 512m or 2g."),
+    _F("cpus", Type.NUMBER, "The most processors."),
+    _F("user", Type.LINE, "Who it runs as: a number, or two as 1000:1000; the hub's user when absent."),
+)
 _AGENT = _spec(
     Kind.AGENT,
     "A card: an agent's configuration, or a person's.",
@@ -312,6 +308,7 @@ _AGENT = _spec(
         *_COMMON,
         _F("plan", Type.TEXT, "The hash of the proposed text that an approval binds."),
         _F("decision", Type.CHOICE, "The long form of a tick.", choices=DECISIONS, act=True),
+        *_IN_RUN,
         _NOTE,
     ),
     (
@@ -321,23 +318,23 @@ _AGENT = _spec(
         _F("description", Type.LINE, "One line about it."),
         _F("email", Type.LINE, "What git shows as the author's address."),
         _F("capabilities", Type.NAMES, "What it can do, for any:CAPABILITY."),
-        _F("launch", Type.CHOICE, "When the hub starts it.", choices=("manual", "auto", "always")),
-        _F("shutdown", Type.CHOICE, "When the hub stops it.", choices=("manual", "empty", "idle")),
-        _F("idle_timeout", Type.DURATION, "How long is idle."),
-        _F("runtime", Type.CHOICE, "How it runs.", choices=("process", "pty", "container")),
-        _F("command", Type.COMMAND, "A preset, or an argv list."),
-        _F("directory", Type.LINE, "The project it works in."),
-        _F("worktree", Type.MAP, "A worktree for each assignment."),
-        _F("timeout", Type.DURATION, "The longest run."),
-        _F("replicas", Type.INT, "How many at once."),
+        _F("launch", Type.CHOICE, "When the hub starts it; manual when absent.", choices=LAUNCH),
+        _F("shutdown", Type.CHOICE, "When the hub stops it; empty when absent.", choices=SHUTDOWN),
+        _F("idle_timeout", Type.DURATION, "How long without a word is idle; 30m when absent."),
+        _F("runtime", Type.CHOICE, "How it runs; process when absent.", choices=RUNTIMES),
+        _F("command", Type.COMMAND, f"A preset ({', '.join(PRESETS)}), or a list: a program and its words."),
+        _F("directory", Type.LINE, "The project it works in: a path that begins with / or ~/."),
+        _F("worktree", Type.MAP, "A worktree for each assignment; see below.", parts=WORKTREE_FIELDS),
+        _F("timeout", Type.DURATION, "The longest run; `run_timeout` of hub.yaml when absent."),
+        _F("replicas", Type.INT, "How many of its runs at once; 1 when absent."),
         _F("model", Type.LINE, "Which model."),
         _F("permission_mode", Type.LINE, "The client's own permission mode."),
         _F("allowed_tools", Type.TEXTS, "Tools the client may use."),
         _F("disallowed_tools", Type.TEXTS, "Tools the client may not use."),
         _F("budget_usd", Type.NUMBER, "The most one run may cost."),
-        _F("env", Type.MAP, "Environment for its process."),
-        _F("pass_env", Type.TEXTS, "Variables passed on from the hub's environment."),
-        _F("container", Type.MAP, "Image, mounts, network, memory."),
+        _F("env", Type.MAP, "Variables of its process; no secrets, which belong in pass_env."),
+        _F("pass_env", Type.TEXTS, "Names of variables passed on from the hub's environment."),
+        _F("container", Type.MAP, "What it runs in; see below.", parts=CONTAINER_FIELDS),
     ),
     "proposed active accepted retired rejected",
     "accepted retired rejected",
@@ -376,24 +373,3 @@ PLAN_FIELDS: tuple[Field, ...] = (
 SENDABLE = frozenset(
     {Kind.TASK, Kind.ROUND, Kind.HANDOFF, Kind.QUESTION, Kind.MESSAGE, Kind.REQUEST, Kind.AGENT}
 )
-
-WORD_FORMS: Mapping[str, str] = MappingProxyType(
-    {
-        "approved": "approve", "rejected": "reject", "claimed": "claim", "in_progress": "progress",
-        "released": "release", "failed": "fail", "reviewed": "review", "answered": "answer",
-        "read": "ack", "acked": "ack", "acknowledged": "ack", "cancelled": "cancel", "canceled": "cancel",
-        "closed": "close", "recalled": "recall", "retried": "retry", "reassigned": "reassign",
-        "paused": "pause", "resumed": "resume", "leased": "lease", "renewed": "renew", "unleased": "unlease",
-    }
-)  # fmt: skip
-"""Both forms of a verb are understood; the key is the form that is turned into the value."""
-
-
-def verb(word: str) -> str:
-    """Return the verb behind either of its forms: `approved` and `approve` are `approve`."""
-    return WORD_FORMS.get(word, word)
-
-
-def verdict(word: str) -> str:
-    """Return a verdict in its one written form."""
-    return {"approve": "approved", "changes-requested": "changes_requested"}.get(word, word)

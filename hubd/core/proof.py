@@ -44,10 +44,11 @@ TRAILERS = (
 )
 """The trailers of a commit, each after `Hub-`, in their order. The last four stand where they are needed."""
 
-_NEW = "id=id from=sender created outbox"
+_NEW = "id=id from=sender created outbox run=live depth=live"
 _MADE = "id=id from=sender kind created"
-_GRANT = f"{_MADE} key lease=commit ttl worker path boot deadline expires note @text"
-_AGAIN = "attempt deadline note lease=none worker=none outcome=none question=none because=none"
+_HELD = "key lease=commit ttl worker path boot deadline expires note @text"
+_AGAIN = "attempt deadline note lease=none worker=none outcome=none question=none because=none shown=none"
+_SHOWN = {"show": "shown=run", "unshow": "shown=none"}
 WRITES: Mapping[Kind, Mapping[str, str]] = {
     Kind.TASK: {
         "submit": f"{_NEW} rounds @text=saved",
@@ -56,6 +57,7 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "complete": "note",
         "close": "note",
         "count": "messages",
+        **_SHOWN,
     },
     Kind.ROUND: {
         "submit": f"{_NEW} number plan=hash @text=saved",
@@ -66,6 +68,7 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "finish": "handoffs",
         "reopen": "handoffs=none",
         "review": "verdict note",
+        **_SHOWN,
     },
     Kind.ASSIGNMENT: {
         "create": f"{_MADE} task round to goal after attempt deadline @text",
@@ -76,6 +79,8 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "expire pending": "lease=none worker=none attempt note",
         "complete": "outcome",
         "fail": "outcome note",
+        "give-back": "attempt note lease=none worker=none shown",
+        "give-up": "outcome note",
         "ask": "question",
         "cancel": "note",
         "withdraw": "because note",
@@ -83,18 +88,28 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "reassign": f"to {_AGAIN}",
         "revive": "because=none note=none",
     },
-    Kind.HANDOFF: {"submit": f"{_NEW} @text=saved"},
+    Kind.HANDOFF: {
+        "submit": f"{_NEW} @text=saved",
+        "check": "evidence checked head base commits diffstat undeclared conflicts note",
+    },
     Kind.QUESTION: {
         "submit": f"{_NEW} until @text=saved",
         "answer": "answer answered_by=actor",
         "expire": "answer",
+        **_SHOWN,
     },
-    Kind.MESSAGE: {"submit": f"{_NEW} hops thread until @text=saved"},
-    Kind.RUN: {"start": f"{_MADE} agent on @text", "end": "ended outcome note"},
+    Kind.MESSAGE: {"submit": f"{_NEW} hops thread until @text=saved", **_SHOWN},
+    Kind.RUN: {
+        "start": f"{_MADE} agent on lease parent depth hops runtime command note @text",
+        "show": "on hops",
+        "stop": "note",
+        "end": "ended outcome status exit seconds session cost_usd turns input_tokens output_tokens denied "
+        "branch note",
+    },
     Kind.LEASE: {
-        "lease": _GRANT,
-        "pause": _GRANT,
-        "grant": _GRANT,
+        "lease": f"{_MADE} {_HELD}",
+        "pause": f"{_MADE} {_HELD}",
+        "grant": f"id=id from kind created {_HELD}",
         "renew": "ttl boot deadline expires left",
         "stop-clock": "deadline expires left",
         "start-clock": "boot deadline expires left",
@@ -111,8 +126,10 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
 }
 """The hub's lines that a step writes, besides `state` and `rev`; all others stay. `line=how` says what is
 written: `id`, `commit` (Hub-Seq), `hash` (of what the author wrote), `actor`, `sender` (the actor, or `hub`),
-`given` (who has approved this plan, the actor last), `none` (the line goes). `@text` is what is not the
-hub's: `saved` (as the proposal has it), `read` (as it was, or as the proposal has it)."""
+`given` (who has approved this plan, the actor last), `run` (the run that the commit is about), `live` (of a
+run of its author's that goes on; empty if none does), `none` (the line goes). `@text` is what is not the
+hub's: `saved` (as the proposal has it), `read` (as it was, or as the proposal has it). A step to another
+state takes `shown` away, unless it says otherwise."""
 
 ASKED_AS: Mapping[str, tuple[str, ...]] = {
     "renew": ("progress",),

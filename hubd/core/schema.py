@@ -20,6 +20,7 @@ from hubd.core.model import (
     HUB_DOS,
     KINDS,
     PLAN_FIELDS,
+    PRESETS,
     SENDABLE,
     WORD_FORMS,
     Field,
@@ -132,12 +133,13 @@ def _form(field: Field) -> Schema:
     if field.type is Type.PLAN:
         return _plan()
     if field.type is Type.MAP:
-        return {"type": "object"}
+        return _map(field)
     if field.type in (Type.TEXTS, Type.COMMAND):
         command = field.type is Type.COMMAND
         item: Schema = {"type": "string", **({"minLength": 1} if command else {"pattern": f"^{_VISIBLE}*$"})}
         least: Schema = {"minItems": 1} if command else {}
-        return {"anyOf": [item, {"type": "array", "items": item, **least}]}
+        words: Schema = {"x-presets": list(PRESETS)} if field.name == "command" else {}
+        return {"anyOf": [item, {"type": "array", "items": item, **least}], **words}
     one = _text(field.type)
     if field.type in _LISTS:
         most: Schema = {"maxItems": GLOBS_MOST} if field.type is Type.GLOBS else {}
@@ -172,6 +174,17 @@ def _other_forms(field: Field) -> dict[str, str]:
     if field.name in ("do", "decision"):
         return {form: word for form, word in WORD_FORMS.items() if word in field.choices}
     return {}
+
+
+def _map(field: Field) -> Schema:
+    if not field.parts:
+        return {"type": "object"}
+    return {
+        "type": "object",
+        "properties": {part.name: {"description": part.about, **_form(part)} for part in field.parts},
+        "patternProperties": {"^x-": True},
+        "additionalProperties": False,
+    }
 
 
 def _plan() -> Schema:
@@ -216,8 +229,10 @@ def _setting(setting: Setting) -> Schema:
         "duration": {"type": "string", "pattern": f"^([0-9]+ms|{_DURATION})$"},
         "bool": {"enum": ["true", "false"]},
         "choice": {"enum": list(setting.choices)},
-        "name": name,
+        "name": name if setting.default else {"anyOf": [{"const": ""}, name]},
         "names": {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]},
+        "number": {"type": "string", "pattern": f"^{_PATTERNS[Type.NUMBER]}$"},
+        "path": {"type": "string", "pattern": "^((/|~/)[^\\u0000-\\u001f]*)?$", "maxLength": 1000},
     }
     bounds: Schema = {}
     if setting.type in ("int", "duration"):
@@ -287,6 +302,8 @@ def writes(row: Row) -> dict[str, str]:
     known = WRITES.get(row.kind, {})
     words = known.get(f"{row.do} {row.after}", known.get(row.do, "")).split()
     made = {line: how or "any" for line, _, how in (word.partition("=") for word in words)}
+    if "shown" in KINDS[row.kind].hub_keys and row.before not in (NEW, row.after):
+        made.setdefault("shown", "none")
     return {"state": "any", "rev": "commit", **made} if row.kind in WRITES else {}
 
 

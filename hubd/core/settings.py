@@ -7,6 +7,7 @@ refused.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,13 +17,15 @@ from hubd.core.effect import Refusal
 from hubd.core.place import is_name
 from hubd.core.time import parse_duration
 
+_AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One line of hub.yaml. `least` and `most` bound numbers; durations are in seconds."""
 
     name: str
-    type: str  # int, duration, bool, names, name, choice
+    type: str  # int, number, duration, bool, names, name, path, choice; an empty default: may be empty
     default: str | tuple[str, ...]
     about: str
     least: float = 0
@@ -58,6 +61,21 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             _S("max_recipients", "int", "50", "Copies one message may have.", 1, 10_000),
             _S("max_hop_count", "int", "8", "Messages in a row before a person must write.", 1, 1000),
             _S("lease_minutes", "int", "90", "The term of an assignment's lease.", 1, 100_000),
+            _S("orchestrator", "name", "", "An agent that always runs: started first, stopped last."),
+            _S("max_concurrency", "int", "5", "Runs that may go on at once, of all agents.", 1, 1000),
+            _S("max_depth", "int", "3", "Runs that may lead to each other before a person must act.", 1, 100),
+            _S("max_launches_per_hour", "int", "30", "Runs of one agent that may begin an hour.", 1, 100_000),
+            _S("run_timeout", "duration", "30m", "The longest run, where a card names none.", 1, 30 * 86_400),
+            _S("budget_usd_day", "number", "0", "What an agent's runs may cost in a day; 0 for no limit."),
+            _S("max_failures", "int", "3", "Failed runs in a row after which an agent rests.", 1, 100),
+            _S("backoff", "duration", "30s", "The wait after a failed run; it doubles with each.", 0, 86_400),
+            _S("grace", "duration", "10s", "What a run has to stop in, before it is killed.", 0, 600),
+            _S("linger", "duration", "20s", "How long a run may go on when its work is done.", 0, 86_400),
+            _S("quiet_warn", "duration", "10m", "Silence after which a run is shown as stuck.", 1, 86_400),
+            _S("output_mib", "int", "8", "MiB of output that are kept of one run.", 1, 10_000),
+            _S("runs_days", "int", "14", "How many days the output of a run is kept.", 0, 100_000),
+            _S("worktrees", "path", "", "Where worktrees lie; else the state folder of the hub's user."),
+            _S("engine", "path", "", "The container engine's socket; else DOCKER_HOST, podman, docker."),
             _S("rate", "int", "600", "Proposals a minute that one agent may make.", 1, 10_000_000),
             _S("burst", "int", "1000", "Proposals at once that one agent may make.", 1, 10_000_000),
             _S("bulk", "int", "50", "Live documents changed at once before a person is asked.", 1, 1_000_000),
@@ -90,6 +108,10 @@ class Settings:
     def seconds(self, name: str) -> float:
         """Return a duration in seconds."""
         return _seconds(str(self._get(name))) or 0.0
+
+    def amount(self, name: str) -> float:
+        """Return a decimal number."""
+        return float(str(self._get(name)))
 
     def flag(self, name: str) -> bool:
         return self._get(name) == "true"
@@ -134,6 +156,10 @@ def _wrong(setting: Setting, value: Value) -> str | None:
         if count is not None and setting.least <= count <= setting.most:
             return None
         return f"a whole number from {setting.least:.0f} to {setting.most:.0f}"
+    if setting.type == "number":
+        amount = float(value) if _AMOUNT.match(value) else None
+        fits = amount is not None and setting.least <= amount <= setting.most
+        return None if fits else "a number such as 0.5"
     if setting.type == "duration":
         seconds = _seconds(value)
         if seconds is not None and setting.least <= seconds <= setting.most:
@@ -143,6 +169,11 @@ def _wrong(setting: Setting, value: Value) -> str | None:
         return None if value in ("true", "false") else "true or false"
     if setting.type == "choice":
         return None if value in setting.choices else "one of " + ", ".join(setting.choices)
+    if value == setting.default == "":
+        return None
+    if setting.type == "path":
+        plain = value.startswith(("/", "~/")) and not any(c < " " for c in value) and len(value) <= 1000
+        return None if plain else "a path that begins with / or ~/"
     return None if is_name(value) else "a name of a-z, 0-9 and -"
 
 

@@ -75,6 +75,7 @@ class State:
         self._load: dict[str, int] = defaultdict(int)
         self._held: dict[str, int] = defaultdict(int)
         self._places: _Index[str] = _Index()
+        self._runs: _Index[str] = _Index()
         self.changed: set[str] = set()
 
     # reading
@@ -131,6 +132,11 @@ class State:
     def held_by(self, agent: str) -> int:
         """Return how many assignments an agent holds now."""
         return self._held.get(agent, 0)
+
+    def runs(self, agent: str = "") -> list[Doc]:
+        """Return the runs that go on, of one agent or of all, the oldest first."""
+        ids = self._runs.get(agent, set()) if agent else {i for found in self._runs.values() for i in found}
+        return sorted((self.docs[i] for i in ids), key=lambda d: (d.text("created"), d.number("rev"), d.id))
 
     def inbox(self, agent: str, folder: str = "inbox") -> list[Doc]:
         """Return what lies in a folder of an agent, by id."""
@@ -196,14 +202,17 @@ class State:
                 self._load[doc.text("to")] -= 1
                 self._held[doc.text("to")] -= doc.state in HELD
             case Kind.LEASE:
-                self._leases.pop(doc.text("key"), None)
                 self._globbed.discard(id_)
-                for path in doc.paths:
-                    self._lease_paths.pop(path, None)
+                if self._leases.get(doc.text("key")) == id_:  # else the next one has its key already
+                    del self._leases[doc.text("key")]
+                    for path in doc.paths:
+                        self._lease_paths.pop(path, None)
             case Kind.BOUNCE:
                 self._bounces.discard((_owner_of(doc), doc.text("about")), id_)
             case Kind.QUESTION:
                 self._open_questions.discard(doc.text("assignment"), id_)
+            case Kind.RUN:
+                self._runs.discard(doc.text("agent"), id_)
 
     def _remember(self, doc: Doc) -> None:
         if doc.kind is Kind.AGENT and doc.paths and doc.paths[0].startswith("cards/"):
@@ -244,6 +253,8 @@ class State:
                 self._bounces.add((_owner_of(doc), doc.text("about")), doc.id)
             case Kind.QUESTION if doc.text("assignment"):
                 self._open_questions.add(doc.text("assignment"), doc.id)
+            case Kind.RUN:
+                self._runs.add(doc.text("agent"), doc.id)
 
     def _kept(self, doc: Doc, parent: str) -> bool:
         """Finished documents are kept as long as the task they belong to is live."""

@@ -57,7 +57,8 @@ def _rows(
         yield Row(kind, before, target, do, tuple(by.split()), tuple(follows.split()), needs, upkeep)
 
 
-_ENDS = "handoff.submit assignment.fail assignment.expire assignment.cancel"
+_BEGINS = "run.start run.show"
+_ENDS = "handoff.submit assignment.fail assignment.expire assignment.cancel run.end"
 _STOPS = "round.recall task.close assignment.reassign assignment.expire assignment.cancel"
 _SETTLED = "question.answer question.expire question.cancel"
 _LIVE_TASK = "draft awaiting_approval dispatched awaiting_review"
@@ -82,6 +83,8 @@ TABLE: tuple[Row, ...] = (
     *_rows(_T, _LIVE_TASK, "closed", "close", "author owner person approver"),
     *_rows(_T, _LIVE_TASK, "same", "count", follows="message.submit"),
     *_rows(_T, _LIVE_TASK, "same", "readdress", follows="config.amend"),
+    *_rows(_T, "draft", "same", "show", follows=_BEGINS),
+    *_rows(_T, "draft", "same", "unshow", follows="run.end"),
     # round: one plan, approved by people
     *_rows(
         _R, "new", "awaiting_approval", "submit", "owner person hub",
@@ -105,12 +108,20 @@ TABLE: tuple[Row, ...] = (
     ),
     *_rows(_R, _LIVE_ROUND, "closed", "close", follows="task.close"),
     *_rows(_R, _LIVE_ROUND, "same", "readdress", follows="config.amend"),
+    *_rows(_R, "awaiting_review", "same", "refresh", follows="handoff.check"),
+    *_rows(_R, "awaiting_review", "same", "show", follows=_BEGINS),
+    *_rows(_R, "awaiting_review", "same", "unshow", follows="run.end"),
     # assignment: one agent's part
     *_rows(_A, "new", "waiting", "create", follows="round.approve"),
     *_rows(_A, "new", "pending", "create", follows="round.approve"),
     *_rows(_A, "waiting", "pending", "unblock", follows="handoff.submit"),
     *_rows(
-        _A, "pending", "claimed", "claim", "assignee", needs="fewer than max_simultaneous_assignments held"
+        _A, "pending", "claimed", "claim", "assignee", _BEGINS,
+        needs="fewer than max_simultaneous_assignments held",
+    ),
+    *_rows(
+        _A, "claimed in_progress", "claimed", "claim", follows="run.start",
+        needs="the run that held it has ended",
     ),
     *_rows(_A, "claimed in_progress", "in_progress", "progress", "holder"),
     *_rows(_A, "claimed in_progress", "pending", "release", "holder"),
@@ -119,6 +130,11 @@ TABLE: tuple[Row, ...] = (
     *_rows(_A, "claimed in_progress", "completed", "complete", follows="handoff.submit"),
     *_rows(_A, "claimed in_progress", "failed", "fail", "holder", "handoff.submit"),
     *_rows(_A, "pending", "failed", "fail", "assignee"),
+    *_rows(_A, "claimed in_progress", "pending", "give-back", follows="run.end", needs="that run held it"),
+    *_rows(
+        _A, "claimed in_progress", "failed", "give-up", follows="run.end",
+        needs="that run held it, and was blocked, or it was the last attempt",
+    ),
     *_rows(_A, "claimed in_progress", "input_required", "ask", follows="question.submit"),
     *_rows(_A, "input_required", "in_progress", "answer", follows=_SETTLED),
     *_rows(_A, _LIVE_ASSIGNMENT, "timed_out", "expire", "hub", needs="its deadline has passed"),
@@ -155,24 +171,29 @@ TABLE: tuple[Row, ...] = (
         follows="round.review round.recall task.close assignment.retry assignment.reassign",
     ),
     *_rows(_H, "submitted", "same", "readdress", follows="config.amend"),
+    *_rows(_H, "submitted", "same", "check", "hub", needs="the hub has looked at the work"),
     # question: somebody must answer
     *_rows(_Q, "new", "open", "submit", "anyone hub", needs="an assignment is held under the lease named"),
     *_rows(_Q, "open", "answered", "answer", "recipient"),
     *_rows(_Q, "open", "expired", "expire", "hub", needs="its time has passed; the default is the answer"),
     *_rows(_Q, "open", "expired", "cancel", "author person"),
     *_rows(_Q, "open", "expired", "withdraw", follows=_STOPS, needs="what waited for it has ended"),
+    *_rows(_Q, "open", "same", "show", follows=_BEGINS),
+    *_rows(_Q, "open", "same", "unshow", follows="run.end"),
     # message: somebody should know
     *_rows(
         _M, "new", "unread", "submit", "anyone hub",
-        f"message.submit {_SETTLED} round.review task.close bounce.refuse",
+        f"message.submit {_SETTLED} round.review task.close bounce.refuse run.end",
         needs="fewer than max_hop_count hops; at most max_recipients copies; max_messages_per_task",
     ),
     *_rows(_M, "unread", "read", "ack", "recipient", upkeep=True),
     *_rows(_M, "unread", "expired", "expire", "hub", upkeep=True),
+    *_rows(_M, "unread", "same", "show", follows=_BEGINS),
+    *_rows(_M, "unread", "same", "unshow", follows="run.end"),
     # lease: who holds what
     *_rows(_L, "new", "held", "lease", "anyone", needs="no other lease has the key or overlaps its globs"),
     *_rows(_L, "new", "held", "pause", "person"),
-    *_rows(_L, "new", "held", "grant", follows="assignment.claim"),
+    *_rows(_L, "new", "held", "grant", follows=f"assignment.claim {_BEGINS}"),
     *_rows(_L, "held", "held", "renew", "holder hub", "assignment.progress", upkeep=True),
     *_rows(_L, "held", "held", "stop-clock", follows="question.submit"),
     *_rows(_L, "held", "held", "start-clock", follows=_SETTLED),
@@ -180,7 +201,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_L, "held", "released", "resume", "person"),
     *_rows(
         _L, "held", "released", "free",
-        follows="assignment.release assignment.reassign round.recall task.close " + _ENDS,
+        follows="assignment.release assignment.reassign round.recall task.close run.start " + _ENDS,
     ),
     *_rows(
         _L, "held", "expired", "expire", "hub", "assignment.expire",
@@ -201,8 +222,14 @@ TABLE: tuple[Row, ...] = (
     *_rows(_B, "unread", "unread", "refuse", "anyone", needs="the fourth and later about one file"),
     *_rows(_B, "unread", "read", "ack", "recipient", upkeep=True),
     # run: one launch of a process
-    *_rows(_RUN, "new", "started", "start", "hub"),
-    *_rows(_RUN, "started", "ended", "end", "hub"),
+    *_rows(
+        _RUN, "new", "started", "start", "hub person",
+        needs="the agent has a command and is not paused; replicas, max_concurrency and max_depth allow it; "
+        "something needs it, or it is kept up",
+    ),
+    *_rows(_RUN, "started", "same", "show", "hub", needs="the agent was told of more", upkeep=True),
+    *_rows(_RUN, "started", "stopping", "stop", "hub person", "run.stop", needs="what follows lies below it"),
+    *_rows(_RUN, "started stopping", "ended", "end", "hub", needs="nothing of its process is left"),
     # config: the hub's own ground
     *_rows(_C, "new", "active", "init", "hub"),
     *_rows(_C, "active", "active", "amend", "person hub"),

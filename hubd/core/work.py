@@ -178,11 +178,25 @@ class Work:
         if KINDS[kind].written_by_hub:
             lines["kind"] = kind.value
         lines["created"] = format_wall(self.now.wall)
+        lines.update(self._written_in(kind, str(hub.get("from", "")), document))
         lines.update(hub)
         base = document if document is not None else new_document({}, body)
         doc = Doc(id_, kind, state, self._lined(id_, kind, base, lines), ())
         self._enter(doc, NEW, do, "")
         return doc
+
+    def _written_in(self, kind: Kind, author: str, document: Document | None) -> dict[str, Value]:
+        """Return the lines that say in which run somebody writes a document, if in one."""
+        if "run" not in KINDS[kind].hub_keys or author != self.proposal.actor:
+            return {}
+        run = self.run_of(author, document.text("lease") if document is not None else "")
+        return {"run": run.id, "depth": run.text("depth")} if run is not None else {}
+
+    def run_of(self, agent: str, lease: str = "") -> Doc | None:
+        """Return the run in which an agent writes: the one with the lease, else the deepest, the oldest."""
+        runs = self.state.runs(agent)
+        holding = (run for run in runs if lease and run.text("lease") == lease.lstrip("0"))
+        return next(holding, None) or max(runs, key=lambda run: run.number("depth"), default=None)
 
     def move(
         self, doc: Doc, after: str, do: str, actor: str = "", document: Document | None = None, /,
@@ -191,6 +205,8 @@ class Work:
         """Change a document's state along the table, and some of its hub lines with it."""
         before = doc.state
         changed: dict[str, Value | None] = {"state": after, **lines}
+        if after != before and doc.text("shown"):
+            changed.setdefault("shown", None)  # what a run was started for was the document as it stood
         lined = self._lined(doc.id, doc.kind, document or doc.document, changed)
         doc = replace(doc, state=after, document=lined)
         self._enter(doc, before, do, actor)
@@ -262,6 +278,9 @@ class Work:
             changes.extend(Put(path, data) for path in doc.paths)
             documents.append(doc)
             self._wake.update(p.split("/")[1] for p in doc.paths if "/inbox/" in p)
+        taken = {change.path for change in changes if isinstance(change, Put)}
+        # A lease that is freed makes way for the next one on the same key, at the same place.
+        changes = [change for change in changes if isinstance(change, Put) or change.path not in taken]
         return Step(
             self.seq, self.primary, tuple(changes), tuple(documents), self.proposal, refusal, bounce,
             frozenset(self._wake), self.observed, tuple(self._consequences),

@@ -7,7 +7,9 @@ Rule 1: no front end reads documents or git by itself. Rule 2: times are absolut
     rows.py       one document as a row; who may do what with it
     lookup.py     ids from prefixes, one document in full, a task with all that belongs to it
     history.py    the log
-    overview.py   status, agents, leases, tasks
+    overview.py   status, inbox, leases, tasks
+    agents.py     agents: what they do, what state they are in, why they were not started
+    runs.py       runs that go on and that have ended, and what they add up to
     now.py        NOW.md, what waits for whom
     reading.py    the same view without a hub: the ledger opened for reading
 """
@@ -17,34 +19,42 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubd.query import history, lookup, overview
+from hubd.query import agents, history, lookup, overview, runs
 from hubd.query.now import now_text, write_now
 from hubd.query.rows import SCHEMA, View, failed
 
 __all__ = ["SCHEMA", "View", "answer", "now_text", "write_now"]
 
 _ANSWERS: Mapping[str, Callable[[View, Mapping[str, Any]], dict[str, Any]]] = {
-    "agents": overview.agents,
     "family": lookup.family,
     "find": lookup.find,
     "inbox": overview.inbox,
     "leases": overview.leases,
     "log": history.log,
     "operator": overview.operator,
+    "runs": runs.runs,
     "show": lookup.show,
+    "stats": runs.stats,
     "tasks": overview.tasks,
+}
+_WITH_FACTS: Mapping[str, Callable[[View, Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+    "agents": agents.agents,
+    "status": overview.status,
 }
 
 
 def answer(
     hub: View, what: str, args: Mapping[str, Any], facts: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Answer one question. `facts` is what only a running daemon knows: its pid, uptime and troubles."""
-    if what == "status":
-        return overview.status(hub, args, facts or {})
+    """Answer one question. `facts` is what only a running daemon knows.
+
+    pid, uptime, trouble; runs: {id: {up, pid, quiet, bytes, stuck}}; held: what was not started, as
+    [{agent, on, code, message, hint}]; states: {agent: state}; cost: {agent: USD today}.
+    """
+    if what in _WITH_FACTS:
+        return _WITH_FACTS[what](hub, args, facts or {})
     ask = _ANSWERS.get(what)
     if ask is None:
-        return failed(
-            "bad-request", f"there is no question `{what}`", f"ask: {', '.join(sorted(_ANSWERS))}, status"
-        )
+        known = ", ".join(sorted({*_ANSWERS, *_WITH_FACTS}))
+        return failed("bad-request", f"there is no question `{what}`", f"ask: {known}")
     return ask(hub, args)

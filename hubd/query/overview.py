@@ -1,4 +1,4 @@
-"""The large views: who has what to do, how many of what there are, who holds what."""
+"""The large views: what there is to do, how many of what there are, who holds what."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
 from hubd.core.time import format_wall
+from hubd.query.agents import agent, no_agent, not_started
 from hubd.query.rows import PAUSE, SCHEMA, View, failed, oldest_first, reader, row, title
 
 WAITS_SHOWN = 20
@@ -25,54 +26,15 @@ def operator(view: View, _args: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _no_agent(view: View, name: str) -> dict[str, Any] | None:
-    if view.state.card(name) is not None:
-        return None
-    return failed(
-        "unknown-agent", f"there is no agent `{name}`", "agents: " + ", ".join(sorted(view.state.cards))
-    )
-
-
 def inbox(view: View, args: Mapping[str, Any]) -> dict[str, Any]:
     """What an agent must act on next, oldest first; with `waiting`, what it waits for instead."""
     name = str(args.get("agent") or reader(view, args))
-    flaw = _no_agent(view, name)
+    flaw = no_agent(view, name)
     if flaw is not None:
         return flaw
     docs = oldest_first(view.state.inbox(name, "waiting" if args.get("waiting") else "inbox"))
     rows = [row(view.state, d, name) for d in docs[:INBOX_SHOWN]]
     return {"schema": SCHEMA, "agent": name, "documents": rows, "more": len(docs) - len(rows)}
-
-
-def agents(view: View, args: Mapping[str, Any]) -> dict[str, Any]:
-    """Every agent, or the one that is named, with what it can do and has to do."""
-    name = str(args.get("agent") or "")
-    flaw = _no_agent(view, name) if name else None
-    if flaw is not None:
-        return flaw
-    names = [name] if name else sorted(view.state.cards)
-    return {"schema": SCHEMA, "agents": [_agent(view, n) for n in names]}
-
-
-def _agent(view: View, name: str) -> dict[str, Any]:
-    state = view.state
-    card = state.cards[name]
-    waiting = [
-        d for d in state.inbox(name) if d.kind is not Kind.HANDOFF
-    ]  # a handoff asks for nothing by itself
-    return {
-        "name": name,
-        "human": state.is_person(name),
-        "capabilities": list(card.texts("capabilities")),
-        "description": card.text("description"),
-        "inbox": len(waiting),
-        "waiting": len(state.inbox(name, "waiting")),
-        "assignments": state.load(name),
-        "holds": state.held_by(name),
-        "paused": state.lease(PAUSE + name) is not None,
-        "oldest": min((d.text("created") for d in waiting), default=""),
-        "path": card.paths[0] if card.paths else "",
-    }
 
 
 def leases(view: View, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +109,9 @@ def status(view: View, _args: Mapping[str, Any], facts: Mapping[str, Any]) -> di
         "last_commit": _last_commit(view),
         "counts": {kind: dict(sorted(c.items())) for kind, c in sorted(counts.items())},
         "waits": _waits(view),
-        "agents": [_agent(view, n) for n in sorted(state.cards)],
+        "agents": [agent(view, n, facts) for n in sorted(state.cards)],
+        "held": not_started(facts),
+        "orchestrator": state.settings.word("orchestrator"),
         "leases": leases(view, {})["leases"],
     }
 

@@ -115,7 +115,7 @@ def title(state: State, doc: Doc) -> str:
         case Kind.BOUNCE:
             return f"{doc.text('code')}: {doc.text('about')}"
         case Kind.RUN:
-            return doc.text("on")
+            return ", ".join((doc.text("agent"), *doc.texts("on")))
         case _:
             return doc.text("title")
 

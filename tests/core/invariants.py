@@ -21,7 +21,7 @@ def snapshot(state: State) -> dict[str, object]:
     known = {k: dict(v) if isinstance(v, dict) else v for k, v in vars(state).items() if k != "changed"}
     for key in ("_load", "_held"):
         known[key] = {k: v for k, v in vars(state)[key].items() if v}
-    for key in ("_children", "_sources", "_bounces", "_open_questions", "_places"):
+    for key in ("_children", "_sources", "_bounces", "_open_questions", "_places", "_runs"):
         known[key] = {k: frozenset(v) for k, v in vars(state)[key].items()}
     known["_globbed"] = frozenset(state.globbed_ids())
     return known
@@ -38,6 +38,7 @@ def check_state(state: State, tree: Mapping[str, bytes], now: Now) -> None:
         assert doc.paths == work.places(doc), doc.id
         if not is_final(doc.kind, doc.state):
             _check_live(state, doc)
+            _check_run(state, tree, doc)
     live = {p for p in tree if p.startswith(("agents/", "leases/"))}
     assert live == {p for d in state.live() for p in d.paths}
     rebuilt, kept = snapshot(rebuild(state, tree)), snapshot(state)
@@ -68,6 +69,34 @@ def _check_live(state: State, doc: Doc) -> None:
     if doc.kind is Kind.ROUND and doc.state == "dispatched":
         ended = [is_final(a.kind, a.state) for a in state.children(doc.id, Kind.ASSIGNMENT)]
         assert not all(ended), doc.id
+
+
+def _check_run(state: State, tree: Mapping[str, bytes], doc: Doc) -> None:
+    """What a run was started for, what it holds, and in which run something was written."""
+    for key in ("shown", "run"):
+        if doc.text(key):
+            assert _is_run(state, tree, doc.text(key)), (doc.id, key)
+    if doc.kind is Kind.ASSIGNMENT and doc.text("worker").startswith("run-"):
+        run = state.get(doc.text("worker"))
+        assert doc.state in (*HELD, "input_required"), doc.id
+        assert _is_run(state, tree, doc.text("worker")), doc.id
+        if run is None:  # it asked and ended, and was answered since
+            assert doc.state != "claimed", doc.id
+        else:
+            assert (run.text("agent"), doc.id in run.texts("on")) == (doc.text("to"), True)
+            held = state.lease(doc.id)
+            assert held is not None
+            assert held.text("worker") == run.id
+            assert run.text("lease") in ("", held.text("lease")) or run.texts("on")[0] != doc.id
+    if doc.kind is Kind.RUN:
+        assert state.card(doc.text("agent")) is not None, doc.id
+        assert doc in state.runs(doc.text("agent")), doc.id
+        assert doc.number("depth") > 0, doc.id
+
+
+def _is_run(state: State, tree: Mapping[str, bytes], id_: str) -> bool:
+    run = state.get(id_)
+    return place.archive(id_) in tree if run is None else run.kind is Kind.RUN
 
 
 def rebuild(state: State, tree: Mapping[str, bytes]) -> State:
@@ -115,8 +144,22 @@ def check_step(state: State, step: Step) -> None:
         if known is None:
             numbers = [d.number("lease") for d in state.leases()]
             assert all(lease.number("lease") > n for n in numbers), "the number of a lease must grow"
+    if step.transition.kind is Kind.RUN and step.transition.do == "start":
+        check_start(state, step)
     if step.refusal is not None:
         check_refusal(step)
+
+
+def check_start(state: State, step: Step) -> None:
+    """Look at a run that begins: no limit is passed."""
+    (run,) = (doc for doc in step.documents if doc.kind is Kind.RUN)
+    card = state.card(run.text("agent"))
+    assert card is not None
+    assert len(state.runs(run.text("agent"))) < card.number("replicas", 1)
+    assert len(state.runs()) < state.settings.number("max_concurrency")
+    assert 1 <= run.number("depth") <= state.settings.number("max_depth")
+    assert not {"pause:hub", f"pause:{run.text('agent')}"} & {d.text("key") for d in state.leases()}
+    assert len([i for i in run.texts("on") if ".a" in i]) <= 1
 
 
 def check_refusal(step: Step) -> None:

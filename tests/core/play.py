@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from hubd.core import place
 from hubd.core.decide import decide, examine
-from hubd.core.document import Document, parse
+from hubd.core.document import Document, Value, parse
 from hubd.core.due import Timer, after_boot, ask, by_policy, timers
 from hubd.core.effect import Area, Doc, Drop, Nothing, Proposal, Put, Step, Transition
 from hubd.core.model import Kind
@@ -126,9 +126,32 @@ class Table:
         text = "\n".join(("---", "kind: request", f"do: {do}", f"on: {on}", *lines, "---", ""))
         return self.drop(actor, text, name)
 
-    def hub(self, do: str, on: str, observed: str = "", **fields: str) -> Answer:
+    def hub(self, do: str, on: str, observed: str = "", **fields: Value) -> Answer:
         """Let the hub ask something of itself."""
         return self.put(ask(do, on, observed, **fields))
+
+    def hire(self, *names: str, lines: tuple[str, ...] = ()) -> None:
+        """Give agents a command, so that they can be started."""
+        for name in names or ("backend",):
+            able = f"capabilities: [{AGENTS.get(name, 'none')}]"
+            accepted(self.card(name, able, "command: [work]", *lines))
+
+    def start(self, agent: str, *on: str, actor: str = "hub") -> Answer:
+        """Start an agent for documents, or for what lies in its inbox."""
+        if actor == "hub":
+            return self.hub("start", agent, **({"for": on} if on else {}))
+        return self.request(actor, "start", agent, *([f"for: [{', '.join(on)}]"] if on else []))
+
+    def end(self, run: str, outcome: str = "done", **result: Value) -> Answer:
+        return self.hub("end", run, result={"outcome": outcome, **result})
+
+    def tell(self, run: str, *on: str) -> Answer:
+        """Show a run that goes on what came since."""
+        return self.hub("show", run, **{"for": on})
+
+    def find(self, handoff: str, evidence: str = "verified", **result: Value) -> Answer:
+        """Let the hub look at the work that was handed off."""
+        return self.hub("check", handoff, result={"evidence": evidence, **result})
 
     def send(self, actor: str, to: str, *lines: str, body: str = "Text.", name: str = "") -> Answer:
         text = "\n".join(("---", "kind: message", f"to: {to}", *lines, "subject: News", "---", body, ""))

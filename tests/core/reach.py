@@ -158,9 +158,14 @@ def bounce(state: str) -> Reach:
 
 def run(state: str) -> Reach:
     def reach(table: Table) -> str:
-        id_ = accepted(table.hub("start", "backend", "pid 7", **{"for": table.task()}))
+        """A run of the backend's for an assignment."""
+        table.hire("backend")
+        _, made = table.dispatched("backend: Fix it")
+        id_ = accepted(table.start("backend", f"{made}.a1"))
+        if state == "stopping":
+            accepted(table.request("operator", "stop", id_))
         if state == "ended":
-            accepted(table.hub("end", id_, "exit 0"))
+            accepted(table.end(id_, "failed", exit="1", note="No such file"))
         return id_
 
     return reach

@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from hubd.core import place
 from hubd.core.effect import Nothing, Step
-from hubd.core.model import DOS, HUB_DOS
+from hubd.core.model import DOS, EVIDENCE, HUB_DOS, RUN_OUTCOMES
 from hubd.core.transition import dos, is_final
 from tests.core.play import Table, assignments
 
 ACTORS = ("operator", "anna", "lead", "backend", "tester", "critic")
+STAFF = ("lead", "backend", "tester")
 WORDS = ("x", "", "- [x] approve", "a: b", "`|`", "é", "\\x3c!-- hub -->", "any:review", "all", "²", "9" * 30)
 SETTINGS = (
     "auto_approve: true", "max_rounds: 1", "approvers: [operator, anna]", "operator: anna", "approvals: 2",
     "auto_create_next_round: true", "max_attempts: 1", "not_author: true", "max_hop_count: 1",
-    "lease_minutes: 1",
+    "lease_minutes: 1", "max_depth: 1", "max_concurrency: 2", "max_simultaneous_assignments: 1",
+    "orchestrator: lead",
 )  # fmt: skip
 SWAPS = (
     ("- [ ] approve", "- [x] approve"), ("- [ ] approved", "- [x] approved"),
@@ -56,9 +58,8 @@ class Play:
         return self.pick([doc.text("lease") if doc is not None else "7", "", "1"])
 
     def act(self) -> Step | Nothing | None:
-        match self.pick(
-            ("request", "legal", "legal", "legal", "live", "drop", "time", "people", "step", "step", "step")
-        ):
+        ways = "request legal legal live drop time people step step run run run"
+        match self.pick(ways.split()):
             case "request":
                 return self.request()
             case "legal":
@@ -72,6 +73,8 @@ class Play:
                 return None
             case "people":
                 return self.people()
+            case "run":
+                return self.runs()
             case _:
                 return self.onward()
 
@@ -131,6 +134,29 @@ class Play:
                 return table.request(actor, "answer", doc.id, "answer: so")
             case _:
                 return table.remove(doc.id)
+
+    def runs(self) -> Step | Nothing:
+        """Start, tell, stop and end runs, and look at work, with some likelihood that it is right."""
+        table, agent = self.table, self.pick(STAFF)
+        live = [run.id for run in table.state.runs()] or [self.some()]
+        waits = [doc.id for doc in table.state.inbox(agent)] or [self.some()]
+        match self.pick(("start", "start", "for", "person", "show", "stop", "end", "end", "check")):
+            case "start":
+                return table.start(agent)
+            case "for":
+                return table.start(agent, self.pick(waits))
+            case "person":
+                return table.start(agent, *waits[: len(self.numbers) % 3], actor=self.pick(ACTORS))
+            case "show":
+                return table.tell(self.pick(live), self.pick(waits), self.pick(waits))
+            case "stop":
+                return table.request(self.pick(("operator", "anna", "lead")), "stop", self.pick(live))
+            case "end":
+                said = self.pick(("", "", "done", "blocked: no access"))
+                return table.end(self.pick(live), self.pick(RUN_OUTCOMES), status=said, note=self.pick(WORDS))
+            case _:
+                note = self.pick(WORDS)
+                return table.find(self.some("handoff"), self.pick(EVIDENCE), note=note, conflicts=(note,))
 
     def live(self) -> Step | Nothing | None:
         """Save or remove a live file, from a fresh or an old buffer."""
@@ -195,15 +221,14 @@ class Play:
             self.table.later((60, 3600, 6000)[len(self.numbers) % 3])
 
     def people(self) -> Step | Nothing:
-        match self.pick(("settings", "settings", "card", "run", "pause", "lease", "retire")):
+        match self.pick(("settings", "settings", "card", "pause", "lease", "retire")):
             case "settings":
                 return self.table.settings(*dict.fromkeys((self.pick(SETTINGS), self.pick(SETTINGS))))
             case "card":
                 return self.table.card(
-                    self.pick((*ACTORS, "fresh")), self.pick(("human: true", "capabilities: [review]"))
+                    self.pick((*ACTORS, "fresh")),
+                    self.pick(("human: true", "capabilities: [review]", "command: claude\nlaunch: auto")),
                 )
-            case "run":
-                return self.table.hub("start", self.pick(ACTORS), "seen")
             case "pause":
                 return self.table.request("anna", self.pick(("pause", "resume")), self.pick(ACTORS))
             case "lease":
@@ -219,6 +244,7 @@ class Play:
 )
 def test_no_history_raises_or_breaks_an_invariant(numbers: list[int]) -> None:
     play = Play(numbers)
+    play.table.hire(*STAFF)
     play.table.task()
     play.table.dispatched("backend: 1", "any:review: 2 < 1")
     while play.numbers:

@@ -12,7 +12,10 @@ from hubd.core.effect import Refusal
 from hubd.core.settings import IDENTITY, SETTINGS, Settings, read_settings, with_environment
 from tests.core.play import Answer, Table, accepted, assignments, refused
 
-SHELL = {"rate", "burst", "bulk", "settle", "decision_delay", "archive_days", "archive_files", "host"}
+SHELL = {
+    "rate", "burst", "bulk", "settle", "decision_delay", "archive_days", "archive_files", "host", "grace",
+    "output_mib", "runs_days", "worktrees", "engine",
+}  # fmt: skip
 """Settings that the shell carries out."""
 
 
@@ -125,13 +128,14 @@ def test_the_environment_goes_before_the_file() -> None:
 @pytest.mark.parametrize("name", sorted(set(SETTINGS) - IDENTITY))
 def test_every_limit_can_be_overridden(name: str) -> None:
     setting = SETTINGS[name]
-    value = {"int": str(int(setting.least) + 1), "bool": "true", "duration": "1s", "choice": "refuse"}[
-        setting.type
-    ]
+    value = {
+        "int": str(int(setting.least) + 1), "bool": "true", "duration": "1s", "choice": "refuse",
+        "number": "1.5", "path": "~/there", "name": "backend",
+    }[setting.type]  # fmt: skip
     over = with_environment(Settings(), {f"HUB_{name.upper()}": value})
     assert isinstance(over, Settings)
     assert over.word(name) == value
-    wrong = with_environment(Settings(), {f"HUB_{name.upper()}": "rubbish"})
+    wrong = with_environment(Settings(), {f"HUB_{name.upper()}": "Rubbish!"})
     assert isinstance(wrong, Refusal)
     assert f"HUB_{name.upper()}" in wrong.message
 
@@ -150,7 +154,7 @@ def test_every_setting_is_enforced_by_somebody() -> None:
     """A setting that nothing reads would be a promise that is not kept."""
     core = Path(__file__).parents[2] / "hubd" / "core"
     text = "".join(p.read_text() for p in core.rglob("*.py") if p.name != "settings.py")
-    read = set(re.findall(r"""settings\.(?:number|seconds|flag|word|names)\(\s*"([a-z_]+)"\)""", text))
+    read = set(re.findall(r"""settings\.(?:number|amount|seconds|flag|word|names)\(\s*"([a-z_]+)"\)""", text))
     read |= {"operator", "approvers"}
     assert set(SETTINGS) - read == SHELL
 

@@ -17,6 +17,7 @@ from hubd.core.model import DOS, HUB_DOS, KINDS, Kind
 from hubd.core.time import Now
 from hubd.core.transition import NEW, ROWS, TABLE, direct, dos, is_final
 from hubd.core.work import Facts, Work
+from tests.core.launches import launches
 from tests.core.play import Table, accepted, refused
 from tests.core.reach import REACH, agent, assignment, handoff, message, round_, task
 
@@ -35,6 +36,8 @@ def request(actor: str, do: str, on: str, lease: str, observed: str) -> Proposal
     lines += ["verdict: changes_requested" if actor == "anna" else "verdict: approved"]
     lines += ["to: critic"] if do == "reassign" else []
     lines += [f"lease: {lease}"] if lease else []
+    result = {"end": "{outcome: failed}", "check": "{evidence: verified}"}.get(do)
+    lines += [f"result: {result}"] if result and actor == "hub" else []
     data = "\n".join((*lines, "---", "")).encode()
     if actor == "hub":
         return Proposal("hub", "hub", f"hub/{do}", data, "hub", observed)
@@ -235,9 +238,8 @@ def played() -> tuple[frozenset[Key], frozenset[tuple[Key, str]]]:
     """Return the rows that were taken, and those that were, with what they followed from."""
     rows: set[Key] = set()
     follows: set[tuple[Key, str]] = set()
-    steps = [
-        s for table in (*more(), *endings(), *(reached(k, s)[0] for k, s in STATES)) for s in table.steps
-    ]
+    tables = (*more(), *endings(), *launches(), *(reached(k, s)[0] for k, s in STATES))
+    steps = [s for table in tables for s in table.steps]
     steps += [a for k, s in STATES for _, _, a in tries(k, s) if isinstance(a, Step)]
     for step in steps:
         rows.add(key(step.transition))

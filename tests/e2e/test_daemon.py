@@ -18,6 +18,7 @@ from tests.shell.mailbox import STORY, lease
 
 pytestmark = [pytest.mark.e2e]
 
+
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
     return Box(tmp_path / "m")

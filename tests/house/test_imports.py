@@ -11,10 +11,11 @@ from tests.house.sources import modules
 
 LAYERS = {
     "core": 0,
-    "clock": 1, "layout": 1, "lease": 1, "ledger": 1, "spool": 1, "verify": 1, "watch": 1,
-    "acting": 2, "checkout": 2, "client": 2, "commits": 2, "crashing": 2, "daemon": 2, "following": 2,
-    "founding": 2, "hub": 2, "judging": 2, "loading": 2, "looking": 2, "notices": 2, "outcome": 2, "query": 2,
-    "recovery": 2, "reporting": 2, "server": 2, "sight": 2, "tidying": 2, "timing": 2,
+    "clock": 1, "launch": 1, "layout": 1, "lease": 1, "ledger": 1, "project": 1, "spool": 1, "verify": 1,
+    "watch": 1,
+    "accounting": 2, "acting": 2, "checkout": 2, "client": 2, "commits": 2, "crashing": 2, "daemon": 2,
+    "following": 2, "founding": 2, "hub": 2, "judging": 2, "loading": 2, "looking": 2, "notices": 2,
+    "outcome": 2, "query": 2, "recovery": 2, "reporting": 2, "server": 2, "sight": 2, "tidying": 2, "timing": 2,
     "cli": 3, "demo": 3, "generate": 3,
 }  # fmt: skip
 """Every part of hubd, by how high it stands: pure core, boundary, the hub, front ends. A part may use what
@@ -93,6 +94,11 @@ def test_verify_imports_nothing_of_hubd() -> None:
         if part(who) == "verify" and below(what, "hubd") and part(what) != "verify"
     ]
     assert not strays
+
+
+def test_one_module_starts_processes_in_peoples_projects() -> None:
+    starters = {who for who, what, _ in imports("hubd/project") if what.split(".")[0] in ("subprocess", "pty")}
+    assert starters == {"hubd.project.running"}
 
 
 def test_the_actors_of_the_demo_need_the_standard_library_alone() -> None:

@@ -266,7 +266,7 @@ FORGERIES: dict[str, Forgery] = {
     ),
     "a claim without a lease": one(CLAIM, "its lease is not", without(f"leases/{T}.r1.a1.md")),
     "a lease for somebody else": one(
-        CLAIM, "from", writes(f"leases/{T}.r1.a1.md", "from: backend", "from: tester")
+        CLAIM, "its lease is not", writes(f"leases/{T}.r1.a1.md", "from: backend", "from: tester")
     ),
     "a step under a lease that is not held": one(PROGRESS, "none of", asks("lease: 11", "lease: 7")),
     "a handoff under a lease that is not held": one(

@@ -56,7 +56,8 @@ def test_status_tells_the_daemon_that_up_has_started(box: Box) -> None:
 
 
 def test_a_question_and_a_proposal_import_nothing_that_only_a_hub_needs(box: Box) -> None:
-    for args in (["inbox"], ["send", "--to", "lead", "--subject", "Hello"], ["status"], ["log"]):
+    sent = ["send", "--to", "lead", "--subject", "Hello"]
+    for args in (["inbox"], sent, ["status"], ["log"], ["agent", "list"], ["runs"], ["pause"], ["resume"]):
         command = [sys.executable, "-X", "importtime", *program("-C", str(box.root), *args)[1:]]
         done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=40)
         assert done.returncode == 0, done.stderr
@@ -70,6 +71,8 @@ def test_a_question_and_a_proposal_import_nothing_that_only_a_hub_needs(box: Box
             "hubd.ledger",
             "hubd.hub",
             "hubd.query",
+            "hubd.launch",
+            "hubd.project",
         }
         assert not imported & heavy, args
 

@@ -42,6 +42,30 @@ def test_text_by_others_cannot_act_on_the_terminal() -> None:
     assert display.line("two\nlines\r\n\x1b]0;x\x07") == "two lines \\x1b]0;x\\x07"
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("plain ünïcode 語\tx", "plain ünïcode 語\tx"),
+        ("\x1b[1;31mred\x1b[0m", "red"),
+        ("50%\r60%\r\nnext", "50%\n60%\nnext"),
+        ("\x1b[2J\x1b[10;5Hmoved\x1b[K", "moved"),
+        ("\x1b]0;title\x07a\x1b]52;c;Zm9v\x1b\\b", "ab"),
+        ("\x1bPq#0\x1b\\x\x1b(B\x1b=\x1b7", "x"),
+        ("ab\bc\x07", "abc"),
+        ("cut \x1b[3", "cut \\x1b[3"),
+        ("c1 \x9b2J \u202e", "c1 \\x9b2J \\u202e"),
+    ],
+)
+def test_what_a_program_printed_is_shown_as_text(written: str, shown: str) -> None:
+    assert display.printed(written) == shown
+
+
+def test_only_colours_are_kept_for_a_terminal() -> None:
+    said = display.printed("\x1b[2J\x1b[31mred\x1b[0m \x1b]0;t\x07\x9b2J", colour=True)
+    assert said == "\x1b[31mred\x1b[0m \\x9b2J\x1b[0m"
+    assert display.printed("plain", colour=True) == "plain"
+
+
 TITLES = {
     "short": "short",
     "long": "long " * 60,
@@ -177,6 +201,8 @@ def test_the_help_shows_every_section_in_eighty_columns() -> None:
 def test_a_work_tree_is_found_and_told_once_to_ignore_the_mailbox(tmp_path: Path) -> None:
     (tmp_path / "project" / ".git" / "info").mkdir(parents=True)
     (tmp_path / "project" / ".git" / "info" / "exclude").write_text("*.o")
+    (tmp_path / "project" / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (tmp_path / "project" / "a [box]" / ".git").mkdir(parents=True)  # empty: no repository
     box = tmp_path / "project" / "a [box]"
     assert work_tree(box / "deeper") == tmp_path / "project"
     assert work_tree(tmp_path) in (None, *tmp_path.parents)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hubd.ledger import Commit, Put
 from hubd.verify import NoLedger, Result, verify
 from tests.core.play import accepted
-from tests.core.test_histories import Play
+from tests.core.test_histories import STAFF, Play
 from tests.shell.forgeries import FORGERIES, READ, SEND, STEPS, TASK, held
 from tests.shell.histories import (
     Recorded,
@@ -30,6 +30,7 @@ from tests.shell.histories import (
     with_trailer,
     write,
 )
+from tests.shell.run_forgeries import launches, run_forgeries
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,27 @@ def test_a_forgery_is_named_at_its_commit(name: str, honest: list[Commit], tmp_p
     assert forgery.reason in reason
     assert result.first_bad is not None
     assert result.first_bad["commit"] == commits(root)[number - 1]
+
+
+@pytest.fixture(scope="module")
+def honest_runs() -> list[Commit]:
+    return launches().commits
+
+
+def test_an_honest_history_of_runs_is_in_order(honest_runs: list[Commit], tmp_path: Path) -> None:
+    result = verify(write(tmp_path / "ledger", honest_runs))
+    assert result.ok, result.first_bad
+    assert result.commits == len(honest_runs)
+
+
+@pytest.mark.parametrize("name", run_forgeries())
+def test_a_forgery_of_runs_is_named_at_its_commit(
+    name: str, honest_runs: list[Commit], tmp_path: Path
+) -> None:
+    forgery = run_forgeries()[name]
+    number, reason = bad(verify(write(tmp_path / "ledger", forgery.made(list(honest_runs)))))
+    assert number == forgery.number, reason
+    assert forgery.reason in reason
 
 
 # what git is told
@@ -256,7 +278,6 @@ def test_a_table_of_every_kind_is_in_order(tmp_path: Path) -> None:
     accepted(table.approve(round_, "operator"))
     assert table.state_of(round_) == "dispatched"
     accepted(table.request("operator", "pause", "backend"))
-    accepted(table.hub("start", "tester", **{"for": f"{round_}.a1"}))
     accepted(table.request("lead", "cancel", f"{round_}.a1"))
     accepted(table.request("lead", "retry", f"{round_}.a1"))
     accepted(table.request("lead", "reassign", f"{round_}.a1", "to: critic"))
@@ -276,6 +297,7 @@ def test_a_table_of_every_kind_is_in_order(tmp_path: Path) -> None:
 def test_whatever_anybody_does_leaves_a_history_in_order(numbers: list[int]) -> None:
     play = Play(numbers)
     play.table = table = Recorded()
+    table.hire(*STAFF)
     table.dispatched("backend: 1", "any:review: 2 < 1")
     while play.numbers:
         play.act()

@@ -8,8 +8,9 @@ where the block would become too large to be read back.
 
 from __future__ import annotations
 
-from hubd.core.block import planning, working
+from hubd.core.block import planning, starting, working
 from hubd.core.block.quoting import Page, View, fence, inline, plan_items, plan_lines
+from hubd.core.block.starting import run_text
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
 
@@ -39,13 +40,15 @@ def _render(page: Page, doc: Doc) -> str | None:
         case Kind.ASSIGNMENT:
             return working.assignment(page, doc)
         case Kind.HANDOFF:
-            return working.handoff(doc)
+            return working.handoff(page, doc)
         case Kind.QUESTION:
             return working.question(page, doc)
         case Kind.MESSAGE:
             return working.message(doc)
+        case Kind.RUN:
+            return starting.run(page, doc)
         case _:
             return None
 
 
-__all__ = ["MOST", "Page", "View", "fence", "inline", "plan_items", "plan_lines", "render"]
+__all__ = ["MOST", "Page", "View", "fence", "inline", "plan_items", "plan_lines", "render", "run_text"]

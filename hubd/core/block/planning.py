@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 
+from hubd.core.block.handed import evidence, merging
 from hubd.core.block.quoting import Page, after, can, plan_items, plan_lines, request, sample, table
+from hubd.core.block.starting import starts
 from hubd.core.effect import Doc
-from hubd.core.model import Kind
+from hubd.core.model import KINDS, Kind
 
 _APPROVAL = "- [ ] approve\n- [ ] reject (say why below)\n\nNote:"
 _REVIEW = "- [ ] approved\n- [ ] changes_requested (say what below)\n\nNote:"
@@ -126,19 +128,12 @@ def _approval(page: Page, doc: Doc, task: Doc) -> str:
 
 def _rights(page: Page, doc: Doc) -> str:
     state = page.view.state
-    rows = []
+    who: list[tuple[str, Doc | None]] = []
     for to in dict.fromkeys(str(i.get("to", "")) for i in plan_items(doc)):
         able = state.with_capability(to[4:]) if to.startswith("any:") else [to.partition("@")[0]]
-        card = state.card(able[0]) if able else None
-        if card is None:
-            rows.append((page.line(to), "not known yet", "-", "-"))
-            continue
-        shown = f"{to} (now {able[0]})" if to.startswith("any:") else to
-        starts = page.line(" ".join(card.texts("command")) or "nothing is started")
-        rights = page.line(card.text("permission_mode") or ", ".join(card.texts("allowed_tools")) or "-")
-        budget = f"${card.text('budget_usd')}" if card.text("budget_usd") else "-"
-        rows.append((page.line(shown), starts, rights, budget))
-    return table(("who", "starts", "rights", "budget a run"), rows)
+        shown = f"{to} (now {able[0]})" if to.startswith("any:") and able else to
+        who.append((shown, state.card(able[0]) if able else None))
+    return starts(page, who)
 
 
 def _changed(page: Page, task: Doc, doc: Doc) -> str:
@@ -162,6 +157,9 @@ def _review(page: Page, doc: Doc, task: Doc) -> str:
             parts.append(evidence(page, handoffs[-1]))
         if one.state != "completed" and one.text("note"):
             parts.append(page.quote(one.text("note")))
+    merge = merging(page, doc)
+    if merge:
+        parts.append(merge)
     parts.append(f"The verdict binds handoffs {doc.text('handoffs')}.")
     if any(one.state != "completed" for one in page.view.children(doc.id, Kind.ASSIGNMENT)):
         parts.append(
@@ -172,28 +170,27 @@ def _review(page: Page, doc: Doc, task: Doc) -> str:
     return "\n\n".join(parts)
 
 
-def evidence(page: Page, handoff: Doc) -> str:
-    """Return a handoff as its reader needs it: what was reported, and not checked by the hub."""
-    flag = " **partial**" if handoff.text("outcome") == "partial" else ""
-    shown = [
-        f"{key}: {', '.join(handoff.texts(key))}"
-        for key in ("summary", "branch", "commit", "changed_files", "tests_run", "risks", "next_steps")
-        if handoff.texts(key)
-    ]
-    notes = handoff.document.body.strip()
-    said = page.quote("\n".join(shown) + (f"\n\n{notes}" if notes else ""))
-    return f"`{handoff.id}`: {handoff.text('outcome')}{flag}; reported, not verified\n\n{said}"
-
-
 def card(page: Page, doc: Doc) -> str:
-    """Return a proposed card for those who approve it."""
+    """Return a proposed card for those who approve it: what would be started, and what would change."""
     name = doc.text("name") or doc.text("from")
     known = page.view.state.card(name)
-    shown = page.quote(known.document.render().decode()) if known is not None else ""
     parts = [
-        f"{doc.text('from')} proposes this card for `{name}`. It takes effect when an approver ticks it."
+        f"{doc.text('from')} proposes this card for `{name}`. It takes effect when an approver ticks it.",
+        "What would be started, with which rights:\n\n" + starts(page, [(name, doc)]),
     ]
-    if shown:
-        parts.append(f"The card of `{name}` now:\n\n{shown}")
+    if known is None:
+        parts.append(f"There is no card of `{name}` yet.")
+    else:
+        parts.append("What is started now:\n\n" + starts(page, [(name, known)]))
+        parts.append(f"What would change in the card of `{name}`:\n\n{_difference(page, known, doc)}")
     parts.append(f"The approval binds plan {doc.text('plan')}: the header and the text below this block.")
     return "\n\n".join((*parts, boxes(doc)))
+
+
+def _difference(page: Page, known: Doc, doc: Doc) -> str:
+    keys = KINDS[Kind.AGENT].hub_keys
+    before = known.document.render().decode().splitlines()
+    after_ = doc.document.author_bytes(keys).decode().splitlines()
+    path = known.paths[0]
+    lines = difflib.unified_diff(before, after_, path, f"{path} (proposed)", lineterm="", n=2)
+    return page.quote("\n".join(line for line in lines if not line.startswith("@@")) or "nothing")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from hubd.core.block.planning import came_before, evidence
+from hubd.core.block.handed import evidence, found
+from hubd.core.block.planning import came_before
 from hubd.core.block.quoting import Page, fence, inline, request, sample
 from hubd.core.document import quote
 from hubd.core.effect import Doc
@@ -83,8 +84,12 @@ def _now(doc: Doc) -> str:
             f"{_NOW}Nothing yet: its clock stands still until the question is answered. Or cancel it: {back}"
         )
     if doc.state == "pending":
+        stopped = ""
+        if doc.text("shown"):
+            stopped = f"`{doc.text('shown')}`, which was started for it, was stopped: nobody is started for "
+            stopped += "it again until a person asks for that (`do: start`). "
         return (
-            f"{_NOW}Claim it: in `agents/{to}/inbox/{doc.id}.md` change `state: pending` to `state: "
+            f"{_NOW}{stopped}Claim it: in `agents/{to}/inbox/{doc.id}.md` change `state: pending` to `state: "
             "claimed`, add a line `worker:` with a word of your own, and save. Then read the file again: the "
             "work is yours only when it shows your own worker beside a `lease:` number.\n\n"
             f"Or decline it: {request(to, 'fail', doc.id, 'note: Why')}"
@@ -115,10 +120,11 @@ def _now(doc: Doc) -> str:
     )
 
 
-def handoff(doc: Doc) -> str:
-    """Return what a handoff is."""
+def handoff(page: Page, doc: Doc) -> str:
+    """Return what a handoff is, and what the hub found of it."""
     where = doc.id.rpartition(".a")[0]
-    return f"Handoff `{doc.id}`. The review of round `{where}` settles it; nothing is to be done to it alone."
+    said = f"Handoff `{doc.id}`. The review of round `{where}` settles it; nothing is to be done to it alone."
+    return "\n\n".join((said, *found(page, doc)))
 
 
 def question(page: Page, doc: Doc) -> str:

@@ -16,17 +16,19 @@ from hubd.core.decide import (
     bounces,
     cards,
     edits,
+    evidence,
     leases,
     messages,
     questions,
     rounds,
+    run_ending,
     runs,
     tasks,
 )
 from hubd.core.decide.request import Request, from_document
 from hubd.core.document import Document, Flaw, parse
 from hubd.core.effect import Decision, Doc, Nothing, Proposal, Refusal
-from hubd.core.model import HUB_DOS, KINDS, Kind
+from hubd.core.model import HUB_DOS, KINDS, Kind, verb
 from hubd.core.naming import shown
 from hubd.core.state import State, read_back
 from hubd.core.time import Now
@@ -37,7 +39,7 @@ _UNREADABLE = {
     "directory": "a folder", "hard-link": "a file with a second name (a hard link)",
     "too-large": "larger than 1 MiB",
 }  # fmt: skip
-_NAMED = ("task", "on", "assignment", "reply_to", "for")
+_NAMED = ("task", "on", "assignment", "reply_to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ def examine(state: State, proposal: Proposal) -> Examined:
         return Examined(proposal, parsed)
     id_ = _id(state, proposal, parsed, kind)
     wanted = {parsed.text(key) for key in _NAMED}
+    if kind is Kind.REQUEST:
+        named = parsed.get("for")
+        wanted.update(v for v in (named if isinstance(named, tuple) else (named,)) if isinstance(v, str))
+        if verb(parsed.text("do")) == "stop":  # what led to the runs that go on may have ended since
+            wanted.update(run.text("parent") for run in state.runs())
     if kind is Kind.MESSAGE and parsed.text("dedupe_key"):
         wanted.update((id_, f"{id_}.1"))
     wanted = {w for w in wanted if place.ID.match(w) and state.get(w) is None}
@@ -264,10 +271,12 @@ def carry_out(work: Work, request: Request) -> Refusal | Nothing | None:
             return leases.acquire(work, request)
         case "renew" | "unlease":
             return _lease(work, request)
-        case "start" if request.actor == "hub":
+        case "start":
             return runs.start(work, request)
         case _:
             doc = work.get(request.on)
+    if doc is None and request.do == "stop":
+        return runs.no_run(work, request)
     if doc is None:
         flaw = tasks.unknown_id(request.on)
         return Refusal(flaw.code, flaw.message, flaw.hint, request.line)
@@ -301,7 +310,11 @@ def _by_hub(work: Work, doc: Doc, request: Request) -> Refusal | Nothing | None:
                 return assignments.expire(work, about)
             return leases.expire(work, doc)
         case (Kind.RUN, "end"):
-            return runs.end(work, doc, request)
+            return run_ending.end(work, doc, request)
+        case (Kind.RUN, "show"):
+            return runs.show(work, doc, request)
+        case (Kind.HANDOFF, "check"):
+            return evidence.check(work, doc, request)
         case _:
             return wrong_state(doc, request.do)
 
@@ -328,6 +341,7 @@ _ACTS = {
     (Kind.QUESTION, "cancel"): questions.cancel_question,
     (Kind.MESSAGE, "ack"): messages.acknowledge,
     (Kind.BOUNCE, "ack"): messages.acknowledge,
+    (Kind.RUN, "stop"): runs.stop,
     (Kind.AGENT, "approve"): cards.approve_card,
     (Kind.AGENT, "reject"): cards.reject_card,
 }

@@ -7,7 +7,6 @@ stale.
 
 from __future__ import annotations
 
-from hubd.core.check import TEXT_MOST
 from hubd.core.decide import ending, leases
 from hubd.core.decide.people import resolve
 from hubd.core.decide.request import Request
@@ -139,7 +138,7 @@ def expire(work: Work, doc: Doc) -> Refusal | Nothing | None:
     if is_final(doc.kind, doc.state):
         return Nothing(f"{doc.id} has ended", doc.id)
     if past(work, doc, "deadline"):
-        ending.end(work, doc, "timed_out", "expire", "hub", note=_noted(doc, "its deadline passed"))
+        ending.end(work, doc, "timed_out", "expire", "hub", note=ending.noted(doc, "its deadline passed"))
         return None
     lease = work.state.lease(doc.id)
     if doc.state not in HELD or lease is None:
@@ -149,18 +148,13 @@ def expire(work: Work, doc: Doc) -> Refusal | Nothing | None:
     why = work.proposal.observed or f"lease {doc.text('lease')} ran out"
     attempt = doc.number("attempt", 1)
     if attempt >= work.settings.number("max_attempts"):
-        note = _noted(doc, f"{why}; attempt {attempt} was the last")
+        note = ending.noted(doc, f"{why}; attempt {attempt} was the last")
         ending.end(work, doc, "failed", "expire", "hub", note=note)
         return None
-    after, note = str(attempt + 1), _noted(doc, why)
+    after, note = str(attempt + 1), ending.noted(doc, why)
     work.move(doc, "pending", "expire", "hub", lease=None, worker=None, attempt=after, note=note)
     leases.free(work, doc.id, "expired", "expire")
     return None
-
-
-def _noted(doc: Doc, why: str) -> str:
-    """Return what was noted so far, and why it ended; of what is too long for a header, the end."""
-    return f"{doc.text('note')}\n\n{why}".strip()[-TEXT_MOST:]
 
 
 def cancel(work: Work, doc: Doc, request: Request) -> Refusal | None:
@@ -214,7 +208,7 @@ def _again(work: Work, doc: Doc, request: Request, to: str) -> Refusal | None:
     deadline = _deadline(work, round_, doc) if ended else doc.text("deadline") or None
     work.move(
         doc, state, request.do, request.actor, None, to=to, attempt="1", lease=None, worker=None,
-        outcome=None, question=None, because=None, note=note, deadline=deadline,
+        outcome=None, question=None, because=None, note=note, deadline=deadline, shown=None,
     )  # fmt: skip
     leases.free(work, doc.id)
     ending.withdraw_questions(work, doc)

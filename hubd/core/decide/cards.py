@@ -8,6 +8,7 @@ ticks it.
 from __future__ import annotations
 
 from hubd.core import place
+from hubd.core.card import check_card
 from hubd.core.check import check_fields
 from hubd.core.decide.request import Request
 from hubd.core.decide.rounds import plan_changed
@@ -67,7 +68,7 @@ def _check_card(work: Work, document: Document, name: str) -> Refusal | None:
         )
     if document.block is not None:
         return Refusal("hub-marker", "a card holds no block of the hub's", "", len(document.entries) + 3)
-    flaw = check_fields(document, Kind.AGENT)
+    flaw = check_fields(document, Kind.AGENT) or check_card(document)
     if flaw:
         return flaw
     if document.text("name") not in ("", name):
@@ -78,7 +79,16 @@ def _check_card(work: Work, document: Document, name: str) -> Refusal | None:
         said = f"{name} is the operator, or approves, and must be a person"
         hint = "add `human: true`, or name somebody else in hub.yaml first"
         return Refusal("still-needed", said, hint, line_of(document, "human"))
+    if name == work.settings.word("orchestrator") and not is_startable(document):
+        said = f"hub.yaml names {name} as its orchestrator, which has a command and is no person"
+        hint = "leave the command, or name somebody else in hub.yaml first"
+        return Refusal("still-needed", said, hint, line_of(document, "human"))
     return None
+
+
+def is_startable(card: Document) -> bool:
+    """Return whether a card is one of an agent that can be started."""
+    return card.text("human") != "true" and bool(card.get("command"))
 
 
 def install(
@@ -95,14 +105,16 @@ def install(
 def _retire(work: Work, name: str, known: Doc | None, actor: str) -> Refusal | Nothing | None:
     if known is None:
         return Nothing(f"there is no card {name}")
-    if name == work.settings.word("operator") or name in work.settings.names("approvers"):
-        said = f"hub.yaml names {name} as operator or approver"
+    settings = work.settings
+    if name in (settings.word("operator"), settings.word("orchestrator"), *settings.names("approvers")):
+        said = f"hub.yaml names {name} as operator, approver or orchestrator"
         return Refusal("still-needed", said, "name somebody else there first")
     folders = (work.state.inbox(name), work.state.inbox(name, "waiting"))
     busy = [d.id for docs in folders for d in docs if d.kind not in (Kind.MESSAGE, Kind.BOUNCE)]
     if busy:
         said = f"{name} has live documents: {', '.join(busy[:3])}"
-        return Refusal("still-needed", said, "reassign, cancel or close them first; then remove the card")
+        hint = "stop, reassign, cancel or close them first; then remove the card"
+        return Refusal("still-needed", said, hint)
     work.move(known, "retired", "retire", actor)
     return None
 
@@ -117,7 +129,7 @@ def card_hash(id_: str, document: Document) -> str:
 
 def submit_card(work: Work, document: Document, actor: str, name: str, id_: str) -> Refusal | None:
     """An agent proposes its own card, or a change to it; an approver's tick puts it in place."""
-    flaw = _may_propose(work, document, actor)
+    flaw = _may_propose(work, document, actor) or check_card(document)
     if flaw:
         return flaw
     lines = {"from": actor, "outbox": name, "plan": card_hash(id_, document)}
@@ -150,7 +162,8 @@ def amend_card(work: Work, doc: Doc, document: Document, actor: str) -> Refusal 
 
 
 def _check_amended(work: Work, doc: Doc, document: Document) -> Refusal | None:
-    flaw = check_fields(document, Kind.AGENT, CARD_KEYS) or _may_propose(work, document, work.proposal.actor)
+    flaw = check_fields(document, Kind.AGENT, CARD_KEYS) or check_card(document)
+    flaw = flaw or _may_propose(work, document, work.proposal.actor)
     if flaw:
         return flaw
     if document.text("name") != doc.text("name"):
@@ -225,6 +238,16 @@ def _check_people(work: Work, read: Settings, text: str) -> Refusal | None:
             if not work.state.is_person(name):
                 said, hint = f"{name} has no card that says `human: true`", f"save cards/{name}.md first"
                 return Refusal("unknown-recipient", said, hint, _line(text, key))
+    leader = read.word("orchestrator")
+    if leader:
+        card = work.state.card(leader)
+        if card is None:
+            said, hint = f"there is no agent `{leader}`", f"save cards/{leader}.md first"
+            return Refusal("unknown-recipient", said, hint, _line(text, "orchestrator"))
+        if not is_startable(card.document):
+            said = f"{leader} is a person, or its card names no command"
+            hint = f"add `command:` to cards/{leader}.md first, or name somebody else"
+            return Refusal("cannot-start", said, hint, _line(text, "orchestrator"))
     if read.number("approvals") > len(read.names("approvers")):
         said = "more `approvals:` are asked for than there are approvers"
         return Refusal("bad-value", said, "name more approvers", _line(text, "approvals"))

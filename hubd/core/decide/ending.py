@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hubd.core.check import TEXT_MOST
 from hubd.core.decide import leases
 from hubd.core.document import Value
 from hubd.core.effect import Doc
@@ -29,6 +30,11 @@ def stop(work: Work, doc: Doc, after: str, do: str, actor: str = "", /, **lines:
     work.move(doc, after, do, actor, **lines)
     leases.free(work, doc.id)
     withdraw_questions(work, doc)
+
+
+def noted(doc: Doc, why: str) -> str:
+    """Return what was noted so far, and why it ended; of what is too long for a header, the end."""
+    return f"{doc.text('note')}\n\n{why}".strip()[-TEXT_MOST:]
 
 
 def withdraw_questions(work: Work, doc: Doc) -> None:

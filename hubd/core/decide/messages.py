@@ -38,9 +38,7 @@ def submit_message(
     recipients = _recipients(work, document, actor, about)
     if isinstance(recipients, Refusal):
         return at_line(recipients, document, "to")
-    hops = (
-        0 if actor == "hub" or work.state.is_person(actor) else 1 + (parent.number("hops") if parent else 0)
-    )
+    hops = _hops(work, actor, parent)
     flaw = _too_many_hops(work, document, hops) or _too_many(work, task)
     if flaw:
         return flaw
@@ -91,6 +89,14 @@ def _recipients(work: Work, document: Document, actor: str, task: Doc | None) ->
     if not names:
         return Refusal("unknown-recipient", "nobody else is there", "add a card first")
     return names
+
+
+def _hops(work: Work, actor: str, parent: Doc | None) -> int:
+    """Return one more than what it replies to, or what its author's run was shown; a person begins anew."""
+    if actor == "hub" or work.state.is_person(actor):
+        return 0
+    run = work.run_of(actor)
+    return 1 + max(parent.number("hops") if parent else 0, run.number("hops") if run else 0)
 
 
 def _too_many_hops(work: Work, document: Document, hops: int) -> Refusal | None:

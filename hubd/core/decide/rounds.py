@@ -37,8 +37,10 @@ def plan_hash(id_: str, document: Document) -> str:
     return digest(id_, document.author_bytes(ROUND_KEYS))
 
 
-def submit_round(work: Work, document: Document, actor: str, name: str) -> Refusal | None:
-    """Accept a plan for a task; the task then waits for approval."""
+def submit_round(
+    work: Work, document: Document, actor: str, name: str, source: Doc | None = None
+) -> Refusal | None:
+    """Accept a plan for a task; the task then waits for approval. `source`: what the hub made it from."""
     task = work.get(document.text("task"))
     if task is None or task.kind is not Kind.TASK:
         return at_line(unknown_id(document.text("task"), "task"), document, "task")
@@ -62,6 +64,8 @@ def submit_round(work: Work, document: Document, actor: str, name: str) -> Refus
     lines: dict[str, Value] = {"from": actor, "number": str(number), "plan": plan_hash(id_, document)}
     if name:
         lines["outbox"] = name
+    if source is not None and source.text("run"):  # who wrote the plan wrote it in a run
+        lines.update(run=source.text("run"), depth=source.text("depth"))
     work.create(Kind.ROUND, id_, "awaiting_approval", "submit", lines, document)
     work.move(task, "awaiting_approval", "plan", rounds=str(number), note=None)
     return None
@@ -84,7 +88,7 @@ def plan_from_task(work: Work, task: Doc) -> Refusal | None:
     document = new_document(
         {"kind": "round", "task": task.id, "assignments": plan}, f"{said}\n" if said else ""
     )
-    return submit_round(work, document, "hub", "")
+    return submit_round(work, document, "hub", "", source)
 
 
 def amend_round(work: Work, doc: Doc, document: Document, actor: str) -> Refusal | None:

@@ -1,0 +1,1 @@
+"""The program that owns one run: `python -m hubd.launch.wrapper`."""

@@ -1,0 +1,206 @@
+"""What a run leaves: its result in a few lines, its work in its branch, and what is known of a handoff.
+
+Rule: an exit code is one fact among others; what a client says of itself is another. Evidence is git's word.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hubd.core.document import Value
+from hubd.core.effect import Doc
+from hubd.core.model import KINDS, Kind
+from hubd.core.state import State
+from hubd.core.time import format_duration
+from hubd.hub import Hub
+from hubd.launch.presets import preset_of
+from hubd.launch.records import Result
+from hubd.launch.results import read_result, share
+from hubd.project import Evidence, commit_all, examine, find, retire, worktrees
+from hubd.runs.preparing import home, project_of, runtime_of
+from hubd.runs.running import Running
+
+__all__ = ["Examination", "evidence_of", "examination", "keeping", "result_of"]
+
+TAIL = 2000
+"""Characters of its last output that are kept where a run did not end well."""
+_REASONS = {"timeout": "timed_out", "stop": "stopped", "error": "not_started", "gone": "lost", "lost": "lost"}
+
+
+def result_of(running: Running, read: Result) -> dict[str, Value]:
+    """Return what is recorded of a run's end."""
+    ended, spent = running.ended, read.cost_usd
+    outcome = _REASONS.get(str(ended.get("reason")), "failed" if read.is_error else "done")
+    if outcome == "failed" and read.over_budget:
+        outcome = "over_budget"
+    found: dict[str, Value] = {"outcome": outcome}
+    lines: Mapping[str, object] = {
+        "status": read.status, "exit": _exit(ended), "session": read.session, "turns": read.turns,
+        "input_tokens": read.input_tokens, "output_tokens": read.output_tokens, "branch": running.branch,
+    }  # fmt: skip
+    found |= {name: str(value) for name, value in lines.items() if value not in ("", None)}
+    if ended.get("seconds") is not None:
+        found["seconds"] = f"{float(ended['seconds']):.3f}"
+    if spent is not None:
+        found["cost_usd"] = f"{spent:.6f}"
+    if read.denied:
+        found["denied"] = tuple(read.denied)
+    if outcome != "done" or read.error:
+        found["note"] = _note(running, read, outcome)
+    elif read.text:
+        found["note"] = read.text[-TAIL:]
+    return found
+
+
+def read_logs(running: Running) -> Result:
+    """Return what the client says of itself in its output: of this run alone."""
+    ended, terminal = running.ended, runtime_of(running.card) == "pty"
+    out, err = (
+        _log(running.folder / f"{name}.log") for name in (("terminal" if terminal else "stdout"), "stderr")
+    )
+    preset = preset_of(running.card)
+    read = read_result(preset, out, err, ended.get("exit"), ended.get("signal"), terminal)
+    return share(read, running.earlier)
+
+
+def so_far(running: Running, read: Result) -> Result:
+    """Return the sums of a session, this run's share included."""
+    earlier = running.earlier
+    return replace(
+        read,
+        cost_usd=(read.cost_usd or 0.0) + (earlier.cost_usd or 0.0),
+        input_tokens=(read.input_tokens or 0) + (earlier.input_tokens or 0),
+        output_tokens=(read.output_tokens or 0) + (earlier.output_tokens or 0),
+    )
+
+
+def _log(path: Path) -> bytes:
+    try:
+        return path.read_bytes()  # capped by the wrapper that wrote it
+    except OSError:
+        return b""
+
+
+def _exit(ended: Mapping[str, object]) -> str:
+    if ended.get("signal"):
+        return f"signal {ended['signal']}"
+    return "" if ended.get("exit") is None else str(ended["exit"])
+
+
+def _note(running: Running, read: Result, outcome: str) -> str:
+    """Return what happened, and the end of what it said."""
+    parts = [str(running.ended.get("error") or ""), read.error]
+    if outcome == "stopped":
+        parts.append(running.stop)
+    if outcome == "timed_out":
+        parts.append(f"it ran for {format_duration(float(running.ended.get('seconds') or 0))}")
+    tail = read.text or _log(running.folder / "stdout.log").decode("utf-8", "replace")[-TAIL:]
+    complaint = _log(running.folder / "stderr.log").decode("utf-8", "replace")[-TAIL // 2 :]
+    parts += [tail[-TAIL:].strip(), complaint.strip()]
+    return "\n\n".join(dict.fromkeys(part for part in parts if part))
+
+
+# work
+
+
+def keeping(hub: Hub, running: Running) -> Callable[[], str]:
+    """Return the job that commits what lies in a run's worktree, or removes one that holds nothing."""
+    worktree, agent = running.worktree, running.agent
+    assert worktree is not None
+    email = running.card.text("email") or f"{agent}@{hub.state.host}"
+    message = f"Work of {agent}, left by {running.id}"
+    over = not any(_goes_on(hub.state, id_) for id_ in running.run.texts("on"))
+
+    def keep() -> str:
+        commit_all(worktree, agent, email, message, alone=True)
+        return retire(worktree) if over else "kept: its assignment goes on"
+
+    return keep
+
+
+def _goes_on(state: State, id_: str) -> bool:
+    doc = state.get(id_)
+    return doc is not None and doc.kind is Kind.ASSIGNMENT and doc.state not in ("cancelled", "timed_out")
+
+
+def tidying(hub: Hub, going_on: frozenset[str]) -> Callable[[], list[str]]:
+    """Return the job that removes the output of old runs, and worktrees that hold nothing any more."""
+    runs, days = hub.layout.runs, hub.state.settings.number("runs_days")
+    folder, hub_id = home(hub), hub.state.hub_id
+    live = frozenset(d.id for d in hub.state.docs.values() if d.kind is Kind.ASSIGNMENT and not _over(d))
+
+    def tidy() -> list[str]:
+        oldest = time.time() - days * 86_400
+        for old in sorted(runs.glob("run-*")) if runs.is_dir() else ():
+            if old.name not in going_on and old.stat().st_mtime < oldest:
+                shutil.rmtree(old, ignore_errors=True)
+        said = []
+        for listed in worktrees(folder) if folder.is_dir() else ():
+            if listed.hub != hub_id or listed.assignment in live or listed.state not in ("empty", "merged"):
+                continue
+            worktree = find(folder, hub_id, listed.assignment)
+            if worktree is not None:
+                said.append(f"the worktree of {listed.assignment}: {retire(worktree)}")
+        return said
+
+    return tidy
+
+
+def _over(doc: Doc) -> bool:
+    return doc.state in KINDS[Kind.ASSIGNMENT].final
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """A look at the work that a handoff names: a job, and the key under which it is done."""
+
+    key: str
+    act: Callable[[], Evidence]
+
+
+def examination(hub: Hub, handoff: Doc) -> Examination | None:
+    """Return the job that looks at a handoff's work; None where nothing can be looked at."""
+    state = hub.state
+    assignment = state.get(handoff.text("assignment"))
+    card = state.card(assignment.text("to")) if assignment is not None else None
+    project = project_of(card) if card is not None else None
+    if assignment is None or card is None or project is None:
+        return None
+    named = bool(handoff.text("branch") or handoff.text("commit"))
+    has_worktree = card.document.get("worktree") is not None
+    if not named and not has_worktree:
+        return None
+    agent, folder, hub_id = card.id.removeprefix("card."), home(hub), state.hub_id
+    email = card.text("email") or f"{agent}@{state.host}"
+    message = f"{handoff.text('summary')}\n\nHandoff {handoff.id} of {agent}."
+    branch, commit = handoff.text("branch"), handoff.text("commit")
+    changed, others = handoff.texts("changed_files"), tuple(_others(state, assignment))
+
+    def look() -> Evidence:
+        worktree = find(folder, hub_id, assignment.id) if has_worktree else None
+        if worktree is not None:
+            commit_all(worktree, agent, email, message)
+        return examine(
+            project, branch=branch, commit=commit, changed_files=changed, worktree=worktree, others=others
+        )
+
+    return Examination(f"worktree {assignment.id}", look)
+
+
+def _others(state: State, assignment: Doc) -> Iterable[str]:
+    """Return the branches of the same round that others have handed off."""
+    for other in state.children(assignment.text("round"), Kind.ASSIGNMENT):
+        handoffs = state.children(other.id, Kind.HANDOFF)
+        if other.id != assignment.id and handoffs and handoffs[-1].text("branch"):
+            yield handoffs[-1].text("branch")
+
+
+def evidence_of(found: object) -> dict[str, Value]:
+    """Return what is recorded of a look, also of one that failed."""
+    if isinstance(found, Evidence):
+        return found.result()
+    return {"evidence": "reported", "note": f"the hub could not look at it: {found}"}

@@ -1,0 +1,1 @@
+"""The real clients, each started as its preset says, against a stub model server on loopback."""
