@@ -36,7 +36,7 @@ def account_of(hub: Hub) -> Account:
         # Hub time never goes back: behind the first commit that is too old all others are.
         if commit.when < since or number > MOST:
             break
-        if commit.trailers.get("Hub-Kind") in ("run", "agent") and "Hub-Refused" not in commit.trailers:
+        if commit.trailers.get("Hub-Kind") in ("run", "agent"):
             found.append(commit)
     for commit in reversed(found):
         for doc in _documents(hub, commit):

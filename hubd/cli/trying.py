@@ -171,6 +171,8 @@ class _Trial:
     # looking
 
     def _over(self) -> bool:
+        # Asked first: what a run saved is judged before its end is, so that its handoff is seen below.
+        ended = bool(self.run) and self._look_at_run()
         family = self.session.ask("family", id=self.task)["documents"]
         row = next((d for d in family if d["id"] == self.item), None)
         self.assignment = row or {}
@@ -184,7 +186,7 @@ class _Trial:
             return True
         if row is None or is_final(Kind.ASSIGNMENT, row["state"]):
             return True
-        if self.run and self._look_at_run():
+        if ended:
             return True
         self._hear(agent, mine)
         return False

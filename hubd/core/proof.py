@@ -101,7 +101,7 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
     Kind.MESSAGE: {"submit": f"{_NEW} hops thread until @text=saved", **_SHOWN},
     Kind.RUN: {
         "start": f"{_MADE} agent on lease parent depth hops runtime command note @text",
-        "show": "on hops",
+        "show": "on hops lease",
         "stop": "note",
         "end": "ended outcome status exit seconds session cost_usd turns input_tokens output_tokens denied "
         "branch note",

@@ -125,22 +125,27 @@ class Wrapped:
         self._order({"do": "type", "text": text})
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the wrapper is gone. What it says meanwhile is kept for `events`."""
+        """Wait until the wrapper is gone. What it said until then is for `events` to be told."""
         deadline = time.monotonic() + timeout
         while self._process.poll() is None:
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            if self._hear is None:
-                time.sleep(
-                    min(left, 0.005)
-                )  # its pipe is closed: it is about to end, and nothing would wake us
-                continue
-            self._ready.poll(left)
             self._push()
-            self._listen()
-        self._listen()
+            if not self._wait_for_its_end(left):
+                time.sleep(min(left, 0.005))  # its pipe is closed: it ends now, and nothing would wake us
         return True
+
+    def _wait_for_its_end(self, seconds: float) -> bool:
+        """Wait until it closes its pipe, or takes what waits to be written; False: the pipe is closed."""
+        if self._hear is None:
+            return False
+        sign = select.poll()
+        sign.register(self._hear, 0)  # the end is told unasked
+        if self._tell is not None and self._untold:
+            sign.register(self._tell, select.POLLOUT)
+        hung_up = (self._hear.fileno(), select.POLLHUP)
+        return hung_up not in sign.poll(seconds * 1000)
 
     def kill(self) -> int:
         """End the wrapper and its run at once, by force; returns how many processes the sweep had to end."""
@@ -197,9 +202,17 @@ class Wrapped:
             *lines, rest = self._heard.split(b"\n")
             self._heard = bytearray(rest)
             for line in lines:
-                event = json.loads(line)
-                self._ended = self._ended or event["event"] == "ended"
-                self._events.append(event)
+                self._hear_line(line)
+
+    def _hear_line(self, line: bytes) -> None:
+        """Take one event. What is none was written by somebody else into the wrapper's pipe: left out."""
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return
+        if isinstance(event, dict) and isinstance(event.get("event"), str):
+            self._ended = self._ended or event["event"] == "ended"
+            self._events.append(event)
 
     def _deafen(self) -> None:
         if self._hear is not None:

@@ -108,9 +108,9 @@ def codex(context: Context) -> Granted:
     }
     return Granted(
         {
-            "codex_sandbox": json.dumps(card.text("permission_mode") or "workspace-write"),
-            "codex_roots": json.dumps([str(context.own(own)) for own in OWN]),
-            "codex_model": json.dumps(card.text("model")) if card.text("model") else "",
+            "codex_sandbox": _toml(card.text("permission_mode") or "workspace-write"),
+            "codex_roots": f"[{', '.join(_toml(str(context.own(own))) for own in OWN)}]",
+            "codex_model": _toml(card.text("model")) if card.text("model") else "",
             **{name: "true" if shuts else "" for name, shuts in shut.items()},
         }
     )
@@ -130,8 +130,8 @@ def gemini(context: Context) -> Granted:
 
 def _gemini_rule(tool: str, decision: str, priority: int) -> str:
     name, begins = _tool(tool)
-    lines = ["[[rule]]", f"toolName = {json.dumps(name)}"]
-    lines += [f"commandPrefix = {json.dumps(begins)}"] if begins else []
+    lines = ["[[rule]]", f"toolName = {_toml(name)}"]
+    lines += [f"commandPrefix = {_toml(begins)}"] if begins else []
     return "\n".join((*lines, f'decision = "{decision}"', f"priority = {priority}"))
 
 
@@ -156,6 +156,11 @@ def opencode(context: Context) -> Granted:
             edit[f"{seen}/**"] = "deny"
             edit |= {f"{seen}/agents/{context.agent}/{own}/**": "allow" for own in OWN}
     return Granted(env={"OPENCODE_PERMISSION": json.dumps(permission)})
+
+
+def _toml(text: str) -> str:
+    """Return a text as TOML writes it: as JSON does, but no character is written as two."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _tops(cwd: Path) -> tuple[Path, ...]:

@@ -88,7 +88,7 @@ def _rest(total: int | None, earlier: int | None) -> int | None:
 def _status(text: str) -> str:
     """Return what the last STATUS line says; its first word in small letters, where that is one of the
     three."""
-    said = _line(next(iter(_STATUS.findall(text)[-1:]), "").strip("*_` \t"))
+    said = _line(re.sub("[*`]", "", next(iter(_STATUS.findall(text)[-1:]), "")))
     word = _WORD.match(said)
     return word[0].lower() + said[word.end() :] if word else said
 

@@ -112,16 +112,14 @@ def _wanted(run: Doc, args: Mapping[str, Any]) -> bool:
 
 def _above(view: View, found: Iterable[Doc]) -> list[Doc]:
     """The runs that led to these, and to those, as far as they are not among them."""
-    known = {d.id: d for d in found}
-    added: list[Doc] = []
-    for doc in known.values():
-        parent = doc.text("parent")
-        while parent and parent not in known and all(parent != d.id for d in added):
-            above = get(view, parent)
-            if above is None or above.kind is not Kind.RUN:
-                break
-            added.append(above)
-            parent = above.text("parent")
+    known, added = {d.id for d in found}, list[Doc]()
+    for doc in found:
+        above: Doc | None = doc
+        while above is not None and above.text("parent") not in ("", *known):
+            above = get(view, above.text("parent"))
+            if above is not None:
+                known.add(above.id)
+                added.append(above)
     return added
 
 

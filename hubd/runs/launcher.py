@@ -198,10 +198,14 @@ class Launcher:
         if tell.run not in self._runs:
             return []
         outcomes = self._judge([_request("show", tell.run, tell.on)])
-        docs = (self.hub.state.get(id_) for id_ in tell.on)
-        paths = [str(self.hub.layout.root / doc.paths[0]) for doc in docs if doc is not None and doc.paths]
-        self._runs.type(tell.run, f"New in your inbox: {', '.join(paths)}")
+        if any(outcome.seq for outcome in outcomes):
+            docs = [doc for id_ in tell.on if (doc := self.hub.state.get(id_)) is not None]
+            self._type(tell.run, "New in your inbox", docs)
         return outcomes
+
+    def _type(self, run: str, what: str, docs: Sequence[Doc]) -> None:
+        paths = [str(self.hub.layout.root / doc.paths[0]) for doc in docs if doc.paths]
+        self._runs.type(run, f"{what}: {', '.join(paths)}")
 
     # what was recorded
 
@@ -226,12 +230,20 @@ class Launcher:
             self._steps.popleft()
 
     def _noted(self, step: Step) -> None:
+        self._runs.heard(step.transition.actor, time.monotonic())
         for doc in step.documents:
             self.account.note(doc)
             if doc.kind is Kind.RUN:
                 self._runs.changed(doc, begun=doc.state == "started" and step.transition.do == "start")
             elif doc.kind is Kind.HANDOFF and step.transition.do == "submit":
                 self._examine(doc)
+            elif doc.kind is Kind.ASSIGNMENT and step.transition.kind is Kind.QUESTION:
+                self._answered(doc)
+
+    def _answered(self, assignment: Doc) -> None:
+        """A run that waits in its terminal for an answer is told that it is there."""
+        if assignment.state == "in_progress" and assignment.text("worker") in self._runs:
+            self._type(assignment.text("worker"), "Your question is answered", [assignment])
 
     # evidence
 

@@ -28,7 +28,8 @@ def clear_all(hub: Hub, base: Mapping[str, str]) -> Callable[[], list[str]]:
     """Return the job that ends everything of every earlier run. It answers with what went wrong."""
     settings, hub_id = hub.state.settings, hub.state.hub_id
     tag, grace, engine = f"{hub_id}:", settings.seconds("grace"), settings.word("engine")
-    contained = any(card.text("runtime") == "container" for card in hub.state.cards.values())
+    known = (*hub.state.cards.values(), *hub.state.runs())  # a card may have been changed since
+    contained = any(doc.text("runtime") == "container" for doc in known)
 
     def act() -> list[str]:
         clear_processes(tag, grace)

@@ -104,10 +104,17 @@ class LiveRuns:
             if run.state == "stopping":
                 self._halt(running, run.text("note") or "it was stopped")
 
+    def heard(self, agent: str, now: float) -> None:
+        """An agent has saved something: its runs are alive, whatever they print."""
+        for running in self._runs.values():
+            if running.agent == agent:
+                running.said = now
+
     def type(self, run: str, text: str) -> None:
         """Tell a run in a terminal something."""
         running = self._runs.get(run)
-        if running is not None and running.wrapped is not None:
+        told = running is not None and running.command is not None and running.command.long_lived
+        if told and running is not None and running.wrapped is not None:
             running.wrapped.type(keys(running.card, text))
 
     def halt_next(self) -> None:

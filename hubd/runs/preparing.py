@@ -88,8 +88,8 @@ def unfit(card: Doc, base: Mapping[str, str], engine: str) -> str:
             return f"{error.what}; {error.hint}"
         return ""
     name, path = program(card), environment(card, base).variables.get("PATH", os.defpath)
-    if os.sep not in name and shutil.which(name, path=path) is None:
-        return f"its program `{name}` is not found"
+    if shutil.which(name, path=path) is None:
+        return f"its program `{name}` is not found, or may not be started"
     return ""
 
 

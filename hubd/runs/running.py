@@ -74,7 +74,8 @@ class Running:
     def observed(self, now: float) -> Observed:
         """Return what policy may know of it."""
         alone = self.command is None or not self.command.long_lived
-        return Observed(self.id, self.pid > 0, now - max(self.said, self.began), alone)
+        up = self.pid > 0 and self.phase is Phase.UP
+        return Observed(self.id, up, now - max(self.said, self.began), alone)
 
     def hear(self, event: dict[str, Any], now: float) -> None:
         """Take note of what its wrapper says."""

@@ -251,6 +251,32 @@ def test_no_history_raises_or_breaks_an_invariant(numbers: list[int]) -> None:
         play.act()
 
 
+@given(
+    st.lists(st.integers(0, 10_000), min_size=40, max_size=200),
+    st.sampled_from([(), ("replicas: 2",), ("launch: auto", "runtime: pty"), ("launch: always",)]),
+    st.sampled_from([{}, {"max_attempts": "1"}, {"max_depth": "9", "max_hop_count": "20"}]),
+)
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+def test_no_history_of_runs_breaks_an_invariant(
+    numbers: list[int], lines: tuple[str, ...], limits: dict[str, str]
+) -> None:
+    play = Play(numbers)
+    play.table = table = Table(**limits)
+    table.hire(*STAFF, lines=lines)
+    table.task()
+    table.dispatched("backend: 1", "tester: 2 < 1")
+    while play.numbers:
+        match play.pick(("run", "run", "run", "step", "step", "time")):
+            case "run":
+                play.runs()
+            case "step":
+                play.onward()
+            case _:
+                play.time()
+
+
 @given(st.binary(max_size=400), st.sampled_from(["outbox", "live", "cards", "settings", "fixed"]))
 @settings(max_examples=200, deadline=None)
 def test_no_bytes_raise(data: bytes, area: str) -> None:

@@ -142,6 +142,18 @@ def test_a_run_that_goes_on_is_told_of_more() -> None:
     accepted(table.tell(run, other))
 
 
+def test_what_a_run_gave_back_is_claimed_for_it_anew_when_it_is_told_of_it() -> None:
+    table = staffed("runtime: pty")
+    a1 = part(table)
+    run = accepted(table.start("backend", a1))
+    lease = table.doc(a1).text("lease")
+    accepted(table.request("backend", "release", a1, f"lease: {lease}"))
+    accepted(table.tell(run, a1))
+    assert table.doc(run).text("lease") == table.doc(a1).text("lease") != lease
+    accepted(table.end(run, "failed"))
+    assert table.state_of(a1) == "pending"
+
+
 def test_a_person_who_writes_to_a_run_begins_anew() -> None:
     table = staffed("runtime: pty")
     run = accepted(table.start("lead", mail(table, "lead", "tester")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,11 @@ class Yard(Box):
         """Return the ids of the runs of an agent that go on."""
         return sorted(p.stem for p in (self.root / "agents" / agent / "waiting").glob("run-*.md"))
 
-    def wrappers(self) -> list[int]:
-        """Return the processes that own the runs of this mailbox."""
-        return list(wrappers(f"{self.git('show', 'refs/hub/main:.hub/id').split()[1]}:").values())
+    def kill_wrappers(self) -> None:
+        """Kill the processes that own the runs of this mailbox, as a full memory would."""
+        hub = self.git("show", "refs/hub/main:.hub/id").split()[1]
+        for pid in wrappers(f"{hub}:").values():
+            os.kill(pid, signal.SIGKILL)
 
 
 class Running(Hubd):

@@ -15,6 +15,7 @@ what the words of BEHAVE say. Nothing of hubd is imported.
     fork            leave children: in sessions of their own, deaf to SIGTERM, holding every descriptor
     deaf            ignore SIGTERM and SIGINT
     stay            never end
+    listen          in a terminal: say what was heard; read what is new; end at `quit`
     fail            end with an error
     end TEXT        print the last line
 """
@@ -114,6 +115,16 @@ def tell(to: str) -> None:
     save(f"note-{RUN}.md", f"---\nkind: message\nto: {to}\nsubject: From {RUN}\n---\nGo on.\n")
 
 
+def listen() -> None:
+    print("listening", flush=True)
+    for line in sys.stdin:
+        print(f"heard {line.strip()}", flush=True)
+        if "New in your inbox" in line:
+            read()
+        if line.startswith("quit"):
+            return
+
+
 def fork() -> None:
     """Leave children that nothing but a thorough sweep finds."""
     for _ in range(3):
@@ -127,8 +138,8 @@ def fork() -> None:
 
 
 def main() -> None:
-    prompt = sys.stdin.read()
-    print(f"{NAME} was given {len(prompt)} characters", flush=True)
+    if not sys.stdin.isatty():
+        print(f"{NAME} was given {len(sys.stdin.read())} characters", flush=True)
     words = iter(shlex.split(os.environ.get("BEHAVE", "work")))
     for word in words:
         match word:
@@ -159,6 +170,8 @@ def main() -> None:
             case "deaf":
                 for number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(number, signal.SIG_IGN)
+            case "listen":
+                listen()
             case "stay":
                 time.sleep(600)
             case "fail":

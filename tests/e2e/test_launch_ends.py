@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,8 +89,7 @@ def test_after_a_kill_of_the_hub_and_of_the_wrapper_nothing_is_left_either(yard:
         run = up(yard, hubd, "backend")
         until(lambda: len(processes(run)) >= 4, "its children")
         hubd.kill()
-        for pid in yard.wrappers():
-            os.kill(pid, signal.SIGKILL)
+        yard.kill_wrappers()
     yard.card_while_down("backend", launch="manual")
     with Running(yard.root):
         assert field(yard.ended()[0], "outcome") == "lost"
@@ -104,8 +101,7 @@ def test_a_wrapper_that_is_killed_is_noticed_and_its_run_is_lost(yard: Yard, hub
     yard.send("backend")
     yard.ask_hub("start", "backend")
     run = up(yard, hubd, "backend")
-    for pid in yard.wrappers():
-        os.kill(pid, signal.SIGKILL)
+    yard.kill_wrappers()
     assert field(yard.ended()[0], "outcome") == "lost"
     gone(run)
 

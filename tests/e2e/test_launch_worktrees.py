@@ -66,7 +66,7 @@ def test_an_agent_works_on_a_branch_of_its_own_and_what_it_reports_is_verified(
     assert (git(yard.project, "status", "--porcelain"), git(yard.project, "rev-parse", "HEAD")) == before
     review = yard.find("operator", f"{round_}.md").read_text()
     assert "verified" in review
-    assert f"git merge {branch}" in review
+    assert f"merge --no-ff {branch}" in review
     assert yard.verified()
 
 

@@ -116,8 +116,8 @@ def test_who_comes_late_gets_the_latest_part_and_is_told_that_there_was_more(tmp
 
 
 def test_who_is_slow_misses_something_and_holds_up_nobody(tmp_path: Path) -> None:
-    # The one does not read at all for 60 MB; the other sees the end nevertheless, and so does the slow one.
-    command = "yes 0123456789 | head -c 60M; echo; echo the end; sleep 600"
+    # The one does not read at all for 12 MB; the other sees the end nevertheless, and so does the slow one.
+    command = "yes 0123456789 | head -c 12M; echo; echo the end; sleep 600"
     agent = ("sh", "-c", command)
     with running(tmp_path / "r", agent, **PTY) as run, attached(run) as slow, attached(run) as quick:
         slow.hears(b"H")

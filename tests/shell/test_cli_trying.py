@@ -192,7 +192,7 @@ def test_a_terminal_sees_how_it_goes(box: Box, hub: Answering) -> None:
         seen += data
         if b"begins" in seen:
             hub.on_answer = hands_off("done")
-    assert testing.wait(DEADLINE) == 0
+    assert testing.wait(DEADLINE) == 0, seen
     os.close(mine)
     assert b".r1.a1: run-" in seen
     assert b"\r\x1b[K" in seen

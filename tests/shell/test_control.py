@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import selectors
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +15,9 @@ import pytest
 
 from hubd.launch.control import Wrapped
 from hubd.launch.spec import Spec
-from tests.shell.runs import PATH, Run, alive, new_hub, python, ran, running, status, until
+from hubd.launch.sweeping import sweep
+from tests.house.sources import ROOT
+from tests.shell.runs import PATH, Run, alive, new_hub, ran, running, status, until
 
 
 def spec(folder: Path, *argv: str, **more: object) -> Spec:
@@ -90,22 +95,49 @@ def test_a_wrapper_has_its_channels_and_what_it_was_lent(tmp_path: Path) -> None
 def test_a_wrapper_that_is_killed_is_lost_and_a_kill_leaves_nothing(tmp_path: Path) -> None:
     with running(tmp_path / "r", ("sh", "-c", "setsid sleep 601 & sleep 602")) as run:
         pid = run.pid
-        swept = run.wrapped.kill()
-        assert swept <= 2
+        assert run.wrapped.kill() <= 3
         assert not alive(pid)
+        assert run.wrapped.kill() == 0
         lost = run.ends()
         assert (lost["event"], lost["reason"]) == ("ended", "lost")
         assert "has said nothing" in lost["error"]
         assert run.wrapped.events() == []
 
 
-def test_a_wrapper_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
-    # Its own logs vanish from under it: a failure nobody planned for.
-    code = "import time\nprint('ready', flush=True)\ntime.sleep(600)"
-    with running(tmp_path / "r", python(code), runtime="container", engine="unix:///no/such/socket") as run:
-        ended = run.ends()
-    assert ended["reason"] == "error"
-    assert ended["error"]
+BROKEN = """
+import sys
+from hubd.launch.wrapper import __main__ as wrapper
+from hubd.launch.wrapper.process import Process
+class Broken(Process):
+    def {0}(self, *args):
+        raise RuntimeError("a defect")
+wrapper._maker = lambda spec: Broken
+wrapper.main()
+"""
+
+
+@pytest.mark.parametrize("where", ["reaped", "ended", "drain", "clean_up", "signal", "start"])
+def test_a_wrapper_with_a_defect_leaves_nothing_and_says_so(tmp_path: Path, where: str) -> None:
+    told = spec(tmp_path / "r", "sh", "-c", "setsid sleep 603 & sleep 604", grace=0.2, timeout=0.5)
+    done = subprocess.run(
+        (sys.executable, "-c", BROKEN.format(where)), input=told.to_json() + "\n", capture_output=True,
+        text=True, timeout=40, cwd=ROOT, env={"PATH": PATH["PATH"]},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "RuntimeError: a defect" in done.stderr
+    *_, last = map(json.loads, done.stdout.splitlines())
+    assert last["event"] == "ended"
+    assert "the wrapper failed: RuntimeError('a defect')" in last["error"]
+    assert sweep(told.tag) == 0
+
+
+def test_what_somebody_else_writes_into_the_pipe_is_no_event(tmp_path: Path) -> None:
+    with running(tmp_path / "r", ("sleep", "600")) as run:
+        assert run.pid
+        Path(f"/proc/{run.wrapped.pid}/fd/1").write_text('rubbish\n{"a": 1}\n[]\n')
+        run.wrapped.stop()
+        assert run.ends()["reason"] == "stop"
+        assert [event["event"] for event in run.events] == ["started", "ended"]
 
 
 def test_after_the_end_there_is_nothing_to_be_said(tmp_path: Path) -> None:

@@ -329,3 +329,18 @@ def test_a_link_in_place_of_a_lease_is_an_error_not_an_answer(tmp_path: Path) ->
     (tmp_path / "3").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(LeaseError):
         Liveness(tmp_path).alive(3)
+
+
+def test_a_lock_that_was_handed_over_lives_as_long_as_the_process_that_has_it(path: Path) -> None:
+    alive = Liveness(path)
+    lock = alive.hand_over(23)
+    worker = subprocess.Popen(("sleep", "60"), pass_fds=(lock,))
+    os.close(lock)
+    try:
+        assert alive.alive(23) is True
+        with pytest.raises(LeaseError):
+            alive.hand_over(23)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert alive.alive(23) is False

@@ -1,6 +1,6 @@
 """What clients say of their runs is read as it was said. The outputs were recorded from the real clients.
 
-In `outputs/` paths and ports are replaced, and the first line of Claude Code is shortened; the rest is theirs.
+In `outputs/` paths and ports are replaced, and Claude Code's first line is shortened; the rest is theirs.
 """
 
 from __future__ import annotations
@@ -216,10 +216,10 @@ def test_a_plain_program_has_only_its_exit_code() -> None:
 
 
 def test_a_terminal_shows_the_prompt_too_so_its_status_lines_do_not_count() -> None:
-    shown = b"\x1b[2JSTATUS: done\r\nResume this session with:\r\nclaude --resume 0b0e2c1e-46a8-4c5f-9a53-4a3dcb4cbb0c\r\n"
-    said = read_result(PRESETS["claude"], shown, b"", 0, None, terminal=True)
-    assert (said.status, said.is_error) == ("", False)
-    assert said.session == "0b0e2c1e-46a8-4c5f-9a53-4a3dcb4cbb0c"
+    name = "0b0e2c1e-46a8-4c5f-9a53-4a3dcb4cbb0c"
+    shown = f"\x1b[2JSTATUS: done\r\nResume this session with:\r\nclaude --resume {name}\r\n"
+    said = read_result(PRESETS["claude"], shown.encode(), b"", 0, None, terminal=True)
+    assert (said.status, said.is_error, said.session) == ("", False, name)
 
 
 # whatever comes
@@ -243,11 +243,13 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 KEYS = st.sampled_from(
-    ["type", "subtype", "message", "result", "usage", "modelUsage", "item", "error", "part", "permission_denials",
-     "session_id", "thread_id", "total_cost_usd", "num_turns", "errors", "stats", "response", "is_error", "content"]
-)  # fmt: skip
-TYPES = st.sampled_from(["system", "assistant", "result", "item.completed", "turn.completed", "error", "tool_use",
-                         "step_finish", "text", "thread.started", "turn.failed"])  # fmt: skip
+    """type subtype message result usage modelUsage item error part permission_denials
+    session_id thread_id total_cost_usd num_turns errors stats response is_error content""".split()
+)
+TYPES = st.sampled_from(
+    """system assistant result item.completed turn.completed error tool_use step_finish text
+    thread.started turn.failed""".split()
+)
 
 
 @given(

@@ -15,13 +15,13 @@ PTY = {"runtime": "pty"}
 
 LINES = """
 import signal, os, sys
-def size(*_):
-    print("size %dx%d" % os.get_terminal_size(0), flush=True)
-signal.signal(signal.SIGWINCH, size)
-print("ready", flush=True)
+def say(text):  # at any moment, also in the midst of another one
+    os.write(1, text.encode() + b"\\n")
+signal.signal(signal.SIGWINCH, lambda *_: say("size %dx%d" % os.get_terminal_size(0)))
+say("ready")
 for line in sys.stdin:
-    print("got", repr(line), flush=True)
-print("eof", flush=True)
+    say("got " + repr(line))
+say("eof")
 """
 """An agent that repeats every line, and says its size whenever that changes."""
 

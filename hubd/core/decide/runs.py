@@ -212,7 +212,10 @@ def show(work: Work, doc: Doc, request: Request) -> Refusal | None:
     heard, hops = [d for d in fitting if d.kind is Kind.MESSAGE], _hops(fitting)
     if not any(work.state.is_person(message.text("from")) for message in heard):
         hops = max(hops, doc.number("hops"))  # else a person has written: it begins anew
-    work.move(doc, "started", "show", "hub", on=on, hops=str(hops) if hops else None)
+    lines: dict[str, Value | None] = {"on": on, "hops": str(hops) if hops else None}
+    if any(known.kind is Kind.ASSIGNMENT and known.id == on[0] for known in fitting):
+        lines["lease"] = str(work.seq)  # it gave back what it was started for, and has it again
+    work.move(doc, "started", "show", "hub", None, **lines)
     for known in fitting:
         if known.kind is Kind.ASSIGNMENT:
             _claim(work, known, doc.id)

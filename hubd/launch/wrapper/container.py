@@ -73,7 +73,7 @@ class Container:
     def start(self) -> None:
         spec = self._room.spec
         try:
-            self._box = read_box(spec.container, os.path.expanduser("~"))
+            self._box = read_box(spec.container, spec.env.get("HOME") or os.path.expanduser("~"))
             self._engine = Engine(find_socket(spec.engine, os.environ))
             self._ground = self._stand(self._engine)
             mounted = mounts(self._ground, self._box.mounts)
@@ -172,7 +172,7 @@ class Container:
         number = code - 128
         killed = number == _KILL and not self._sent
         if self._box.memory and code and (starved or killed):
-            likely = "" if starved else "killed, most likely because it was "
+            likely = "" if starved else "killed, most likely "
             self.trouble = f"{likely}out of memory (memory: {self._box.asked})"
             self._room.output("stderr", f"\n[{self.trouble}]\n".encode())
         self._exit = Exit(signal=number) if killed or number in self._sent else Exit(code=code)

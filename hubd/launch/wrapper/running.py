@@ -111,7 +111,13 @@ class Run:
             self._reason, self._error = "error", f"the wrapper failed: {error!r}"
             raise
         finally:
-            self._finish()
+            try:
+                self._finish()
+            except Exception as error:
+                # Whatever else is broken: nothing is left, and the hub is told.
+                swept, _ = Tree(self.spec.tag, os.getpid(), self.group).end()
+                self._hub.say(**self._last(swept, f"the wrapper failed: {error!r}"))
+                raise
 
     def _obey(self) -> None:
         for order in self._hub.orders():
@@ -169,24 +175,28 @@ class Run:
         """Leave nothing, and say so."""
         known = () if self._pid is None or self._exit is not None else (self._pid,)
         swept, left = self._tree.end(known=known)
-        self._exit = self._exit or self._late_exit() or Exit()
+        self._exit = self._exit or self._late_exit()
         self._runtime.drain()
         trouble = [self._error, self._clean_up(), self._recording.trouble]
         if left:
             trouble.append(f"{left} processes of another user, or stuck in the kernel, are left")
         self._recording.close()
-        last: dict[str, Any] = {
+        last = self._last(swept, "; ".join(filter(None, trouble)))
+        self._audience.close(last)
+        self._hub.say(**last)
+
+    def _last(self, swept: int, error: str) -> dict[str, Any]:
+        how = self._exit or Exit()
+        return {
             "event": "ended",
             "reason": self._reason or "error",
-            "exit": self._exit.code,
-            "signal": self._exit.signal,
+            "exit": how.code,
+            "signal": how.signal,
             "seconds": round(time.monotonic() - (self._began or self._created), 3),
             "swept": swept,
             "bytes": self._recording.total,
-            "error": "; ".join(filter(None, trouble)),
+            "error": error,
         }
-        self._audience.close(last)
-        self._hub.say(**last)
 
     def _late_exit(self) -> Exit | None:
         with suppress(CannotStart):
