@@ -62,7 +62,7 @@ def _formed(field: Field, value: Value) -> Value:
         return ""
     if field.type is Type.TEXT:
         # Of a note the end is kept, because that says why; of a diffstat the beginning.
-        text = _plain(value).strip()
+        text = _plain(value).strip("\n").rstrip()
         return _last(text) if field.name == "note" else _first(text)
     if field.type is Type.NUMBER and (amount := _AMOUNT.match(value)):
         return f"{amount[1]}.{amount[2][:6]}" if amount[2] else value
@@ -97,4 +97,5 @@ def _first(text: str) -> str:
 
 
 def _last(text: str) -> str:
-    return text.encode()[-MOST:].decode(errors="ignore").lstrip()
+    data = text.encode()
+    return text if len(data) <= MOST else data[-MOST:].decode(errors="ignore").lstrip()

@@ -202,7 +202,7 @@ class Wrapped:
             *lines, rest = self._heard.split(b"\n")
             self._heard = bytearray(rest)
             for line in lines:
-                self._hear_line(line)
+                self._hear_line(bytes(line))
 
     def _hear_line(self, line: bytes) -> None:
         """Take one event. What is none was written by somebody else into the wrapper's pipe: left out."""

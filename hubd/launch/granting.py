@@ -73,11 +73,29 @@ def claude(context: Context) -> Granted:
             "failIfUnavailable": False,
             "allowUnsandboxedCommands": False,
             "autoAllowBashIfSandboxed": not allowed,
-            "filesystem": {"allowWrite": [str(context.own(own)) for own in OWN]},
+            "filesystem": {
+                "allowWrite": [str(context.own(own)) for own in OWN],
+                "denyWrite": _shared_git(context.cwd),
+            },
             "network": {"allowedDomains": ["*"]},
         },
     }
     return Granted({"claude_settings": json.dumps(settings)})
+
+
+def _shared_git(cwd: Path) -> list[str]:
+    """Return the git folder that a worktree shares with the project it is one of.
+
+    The sandbox would open it, and lock the project's git config against everybody while a command runs;
+    killed, it leaves the lock behind. Shut, it locks nothing. The agent cannot commit then, and the hub does
+    it.
+    """
+    try:
+        pointer = (cwd / ".git").read_text("utf-8").removeprefix("gitdir:").strip()
+        shared = (cwd / pointer / "commondir").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [os.path.realpath(cwd / pointer / shared)]
 
 
 def other_names(name: str) -> list[str]:

@@ -79,8 +79,8 @@ def client_health(
 def _ask(argv: Sequence[str], environment: Mapping[str, str], patience: float) -> str:
     """Return what a program prints. Whatever it has started is gone when this returns."""
     with subprocess.Popen(
-        argv, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        cwd="/", start_new_session=True, text=True, errors="replace",
+        argv, env=dict(environment), cwd="/", start_new_session=True, text=True, errors="replace",
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
         try:
             return process.communicate(timeout=patience)[0]

@@ -137,7 +137,7 @@ _PRESETS = (
         program="codex",
         argv=("codex", "exec", "--json", "--skip-git-repo-check", *_CODEX, ("resume", "{old_session}"), "-"),
         terminal=("codex", *_CODEX, ("resume", "{old_session}"), "--", "{prompt}"),
-        signal="INT",  # at TERM it leaves its children behind
+        signal="TERM",  # at INT it has no time to clear away what its sandbox has made
         grants=codex,
         mode="workspace-write",
         modes=("read-only", "workspace-write", "danger-full-access"),
@@ -146,6 +146,7 @@ _PRESETS = (
         measured="0.169.0",
         instructions=("AGENTS.md",),
         mcp=(".codex/config.toml",),
+        litter=(".agents", ".aws", ".codex", ".git"),
     ),
     Preset(
         name="gemini",

@@ -134,7 +134,10 @@ class Shelf:
         deadline = time.monotonic() + _WAIT
         while True:
             self.notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = _private(str(lock), os.O_RDWR | os.O_CREAT)
+            try:
+                fd = _private(str(lock), os.O_RDWR | os.O_CREAT)
+            except FileNotFoundError:
+                continue  # the last worktree of this project has just been removed, and the shelf with it
             try:
                 if _locked(fd, lock):
                     before = HELD.set((fd,))

@@ -26,9 +26,9 @@ from hubd.project.changes import changes, snapshot
 from hubd.project.copying import copy, remove_tree
 from hubd.project.links import admin_of, opened, relink, remove_admin, unlock
 from hubd.project.plumbing import HUBD, LONG, Git, ProjectError, failure
-from hubd.project.records import Record, Shelf, load
+from hubd.project.records import Record, Shelf, every, load
 from hubd.project.repository import Repository, is_ref
-from hubd.project.setup import SETUP_LIMIT, run_setup
+from hubd.project.setting_up import SETUP_LIMIT, run_setup
 from hubd.project.starting import start
 from hubd.project.wishes import Wishes, read_wishes
 
@@ -69,33 +69,55 @@ def prepare(
     wishes = read_wishes(settings)
     repository = Repository(project)
     shelf = Shelf.of(home, repository, hub)
-    with shelf.held(assignment):
-        record = shelf.read(assignment)
-        notes: tuple[str, ...] = ()
-        if record is not None and record.state == "ready":
-            mended = _mended(repository, shelf, record)
-            if mended is not None:
-                return mended
-            record, notes = _to_make_again(shelf, record)
-        elif record is not None:
-            _clear(record)
-            record = record if record.again else None
-        if record is None or repository.branch(record.branch) is None:
-            begin = start(repository, wishes.base, after, assignment, author)
-            path, branch = _free(repository, shelf, assignment)
-            record = Record(
-                hub, assignment, str(project), str(repository.common), str(path), branch,
-                begin.commit, begin.onto, notes=begin.notes + notes,
-            )  # fmt: skip
-        record = replace(record, state="making", copied=wishes.copy, given={})
-        shelf.write(record)
-        return _Making(repository, shelf, wishes, environment, limit).make(record)
+    order = _Order(str(project), hub, assignment, tuple(after), author)
+    making = _Making(repository, shelf, wishes, environment, limit)
+    try:
+        with shelf.held(assignment):
+            return _prepared(order, making)
+    except OSError as error:
+        said = f"the worktree of {assignment} cannot be made: {error.strerror}: {shown(str(error.filename))}"
+        raise ProjectError(said, "see whose the file is, and remove it") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """For whom a worktree is made, and after what."""
+
+    project: str
+    hub: str
+    assignment: str
+    after: tuple[str, ...]
+    author: tuple[str, str]
+
+
+def _prepared(order: _Order, making: _Making) -> Worktree:
+    repository, shelf, wishes = making.repository, making.shelf, making.wishes
+    record = shelf.read(order.assignment)
+    notes: tuple[str, ...] = ()
+    if record is not None and record.state == "ready":
+        mended = _mended(repository, shelf, record)
+        if mended is not None:
+            return mended
+        record, notes = _to_make_again(shelf, record)
+    elif record is not None:
+        _clear(record)
+        record = record if record.again else None
+    if record is None or repository.branch(record.branch) is None:
+        begin = start(repository, wishes.base, order.after, order.assignment, order.author)
+        path, branch = _free(repository, shelf, order.assignment)
+        record = Record(
+            order.hub, order.assignment, order.project, str(repository.common), str(path), branch,
+            begin.commit, begin.onto, notes=begin.notes + notes,
+        )  # fmt: skip
+    record = replace(record, state="making", copied=wishes.copy, given={})
+    shelf.write(record)
+    return making.make(record)
 
 
 def find(home: Path, hub: str, assignment: str) -> Worktree | None:
     """Return the worktree that was prepared for an assignment, as it was recorded; nothing is mended."""
-    for path in sorted(Path(os.path.realpath(home)).glob(f"*/.hubd/{assignment}.json")):
-        record = load(path)
+    for path in every(home):
+        record = load(path) if path.stem == assignment else None
         if record is not None and record.hub == hub and record.state == "ready":
             return _worktree(record, path, made=False)
     return None

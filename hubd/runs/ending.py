@@ -5,9 +5,12 @@ Rule: an exit code is one fact among others; what a client says of itself is ano
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from hubd.project import Evidence, commit_all, examine, find, retire, worktrees
 from hubd.runs.preparing import home, project_of, runtime_of
 from hubd.runs.running import Running
 
-__all__ = ["Examination", "evidence_of", "examination", "keeping", "result_of"]
+__all__ = ["Examination", "clear_litter", "evidence_of", "examination", "keeping", "litter", "result_of"]
 
 TAIL = 2000
 """Characters of its last output that are kept where a run did not end well."""
@@ -105,6 +108,20 @@ def _note(running: Running, read: Result, outcome: str) -> str:
 
 
 # work
+
+
+def litter(running: Running, cwd: str) -> tuple[Path, ...]:
+    """Return the names that a client's sandbox may leave behind where it works, as far as they are free."""
+    places = (Path(cwd) / name for name in preset_of(running.card).litter)
+    return tuple(path for path in places if not os.path.lexists(path))
+
+
+def clear_litter(running: Running) -> None:
+    """Remove the empty files that a client's sandbox has left where nothing was."""
+    for path in running.litter:
+        with suppress(OSError):
+            if stat.S_ISREG((seen := path.lstat()).st_mode) and seen.st_size == 0:
+                path.unlink()
 
 
 def keeping(hub: Hub, running: Running) -> Callable[[], str]:

@@ -50,6 +50,7 @@ class Launcher:
         self._runs = LiveRuns(hub, selector, self._jobs, say, self.base)
         self._steps: deque[Step] = deque()
         self._lost: deque[str] = deque()
+        self._postponed: dict[str, list[Doc]] = {}
         self._checks: deque[tuple[str, dict[str, Value]]] = deque()
         self._planned = -1
         self._planned_at = -PLAN_EVERY
@@ -217,6 +218,9 @@ class Launcher:
             if run is not None and run.id not in self._runs:
                 leftovers.end_lost(self.hub, run)
             self._lost.popleft()
+        for over in [run for run in self._postponed if run not in self._runs]:
+            for waiting in self._postponed.pop(over):
+                self._examine(waiting)
         while self._checks:
             handoff, result = self._checks[0]
             outcomes += self._judge([ask("check", handoff, result=result)])
@@ -236,7 +240,7 @@ class Launcher:
             if doc.kind is Kind.RUN:
                 self._runs.changed(doc, begun=doc.state == "started" and step.transition.do == "start")
             elif doc.kind is Kind.HANDOFF and step.transition.do == "submit":
-                self._examine(doc)
+                self._handed_off(doc)
             elif doc.kind is Kind.ASSIGNMENT and step.transition.kind is Kind.QUESTION:
                 self._answered(doc)
 
@@ -246,6 +250,13 @@ class Launcher:
             self._type(assignment.text("worker"), "Your question is answered", [assignment])
 
     # evidence
+
+    def _handed_off(self, handoff: Doc) -> None:
+        """Work is looked at when nobody changes it any more: at the end of the run, if it has one."""
+        if self._runs.ends_by_itself(handoff.text("run")):
+            self._postponed.setdefault(handoff.text("run"), []).append(handoff)
+        else:
+            self._examine(handoff)
 
     def _examine(self, handoff: Doc) -> None:
         """Look at the work that a handoff names, and record what was found."""

@@ -43,9 +43,17 @@ def clear_all(hub: Hub, base: Mapping[str, str]) -> Callable[[], list[str]]:
     return act
 
 
-def clear_one(tag: str) -> Callable[[], int]:
-    """Return the job that ends what a wrapper has left that is gone."""
-    return lambda: sweep(tag)
+def clear_one(hub: Hub, run: Doc, base: Mapping[str, str]) -> Callable[[], None]:
+    """Return the job that ends what is left of a run whose wrapper is gone, or never was."""
+    hub_id, engine = hub.state.hub_id, hub.state.settings.word("engine")
+    contained, id_ = run.text("runtime") == "container", run.id
+
+    def act() -> None:
+        sweep(f"{hub_id}:{id_}")
+        if contained:
+            clear(Engine(find_socket(engine, base)), hub_id, [id_])
+
+    return act
 
 
 def clear_processes(tag: str, grace: float) -> int:

@@ -60,6 +60,11 @@ class LiveRuns:
     def ids(self) -> frozenset[str]:
         return frozenset(self._runs)
 
+    def ends_by_itself(self, run: str) -> bool:
+        """Return whether this run goes on, and is there only for what it was started for."""
+        running = self._runs.get(run)
+        return running is not None and (running.command is None or not running.command.long_lived)
+
     def busy(self) -> bool:
         """Return whether something can be done about the end of a run now."""
         return any(
@@ -113,8 +118,7 @@ class LiveRuns:
     def type(self, run: str, text: str) -> None:
         """Tell a run in a terminal something."""
         running = self._runs.get(run)
-        told = running is not None and running.command is not None and running.command.long_lived
-        if told and running is not None and running.wrapped is not None:
+        if running is not None and running.wrapped is not None and not self.ends_by_itself(run):
             running.wrapped.type(keys(running.card, text))
 
     def halt_next(self) -> None:
@@ -170,10 +174,11 @@ class LiveRuns:
         lock = -1
         try:
             spec, running.command = preparing.spec_of(self.hub, running, self.base)
+            running.litter = ending.litter(running, spec.cwd)
             if running.lease:
                 lock = self.hub.liveness.hand_over(running.lease)
             running.wrapped = Wrapped.start(spec, lock if lock >= 0 else None)
-        except (LeaseError, EngineError, OSError, ValueError) as error:
+        except (LeaseError, EngineError, ProjectError, OSError, ValueError) as error:
             running.fail(str(error))
             return
         finally:
@@ -196,7 +201,9 @@ class LiveRuns:
             self._selector.unregister(wrapped)
             wrapped.close()
             if running.ended.get("reason") == "lost":
-                self.jobs.ask(running.tag, leftovers.clear_one(running.tag), _nothing_of)
+                self.jobs.ask(
+                    running.tag, leftovers.clear_one(self.hub, running.run, self.base), self._cleared
+                )
         return running.pid > 0 and not up
 
     def _waits(self, running: Running) -> bool:
@@ -215,6 +222,7 @@ class LiveRuns:
         if running.phase is Phase.OVER:
             if self._waits(running):
                 return
+            ending.clear_litter(running)
             gather(self.hub, running.agent, whole=self._alone(running))
             running.phase = Phase.KEEPING if running.worktree is not None else Phase.ENDING
             if running.worktree is not None:
@@ -237,6 +245,10 @@ class LiveRuns:
         if read.session and assignment is not None and assignment.state == "input_required":
             self._sessions[running.agent, assignment.id] = ending.so_far(running, read)
 
+    def _cleared(self, told: object) -> None:
+        if isinstance(told, BaseException):
+            self.say("warning", f"what a run left could not be ended: {told}")
+
     def _halt(self, running: Running, why: str) -> None:
         """Stop a run's process, or its beginning. Once is enough."""
         if running.stop:
@@ -245,16 +257,12 @@ class LiveRuns:
         if running.wrapped is not None:
             running.wrapped.stop(why)
         elif running.phase is Phase.PREPARING:
-            self.jobs.ask(running.tag, leftovers.clear_one(running.tag), _nothing_of)
+            self.jobs.ask(running.tag, leftovers.clear_one(self.hub, running.run, self.base), self._cleared)
             running.end({"reason": "stop"})
 
 
 def _nothing() -> None:
     """Being woken is enough."""
-
-
-def _nothing_of(_answer: object) -> None:
-    """That it is done is enough."""
 
 
 def _assignment(documents: Iterable[Doc | None]) -> Doc | None:

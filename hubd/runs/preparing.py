@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from hubd.core.document import Value
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
 from hubd.core.prompt import render_prompt
@@ -24,6 +25,7 @@ from hubd.launch.presets import Command, build, program
 from hubd.launch.spec import TAG, Runtime, Spec
 from hubd.layout import Layout
 from hubd.project import Worktree, prepare
+from hubd.project.records import load
 from hubd.runs.running import Running
 
 __all__ = ["branches_before", "folder_of", "home", "making", "project_of", "spec_of", "unfit"]
@@ -137,17 +139,31 @@ def spec_of(hub: Hub, running: Running, base: Mapping[str, str]) -> tuple[Spec, 
     for name, text in command.files.items():
         _write(folder / name, text)
     runtime = runtime_of(card)
-    box = card.document.get("container")
     spec = Spec(
         run=run.id, tag=running.tag, argv=command.argv, cwd=str(cwd), folder=folder,
         env=environment(card, base, command.env, _own(running, documents, root)).variables,
         stdin=command.stdin, typed=command.typed, runtime=runtime,
         timeout=parse_duration(card.text("timeout")) or settings.seconds("run_timeout"),
         grace=settings.seconds("grace"), signal=command.signal, cap=settings.number("output_mib") * _MIB,
-        container=dict(box) if isinstance(box, Mapping) else {},
+        container=_box(running),
         engine=str(find_socket(settings.word("engine"), base)) if runtime == "container" else "",
     )  # fmt: skip
     return spec, command
+
+
+def _box(running: Running) -> dict[str, Value]:
+    """Return what the card says of its container. A worktree needs the git dir of its project, to read it.
+
+    Not to write: whoever writes there runs programs as its owner. The hub commits what the agent has made.
+    """
+    asked = running.card.document.get("container")
+    box = dict(asked) if isinstance(asked, Mapping) else {}
+    record = load(running.worktree.record) if running.worktree is not None else None
+    if record is not None:
+        named = box.get("mounts", ())
+        mounts = (named,) if isinstance(named, str) else named
+        box["mounts"] = (*(mounts if isinstance(mounts, tuple) else ()), f"{record.common}:{record.common}")
+    return box
 
 
 def _prompt(state: State, running: Running, documents: Sequence[Doc], root: Path, cwd: Path) -> str:

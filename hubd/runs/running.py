@@ -53,6 +53,8 @@ class Running:
     over_at: float = 0.0
     ended: dict[str, Any] = field(default_factory=dict)
     branch: str = ""
+    litter: tuple[Path, ...] = ()
+    """What its client may leave lying about, and was not there when it began."""
 
     @property
     def id(self) -> str:

@@ -144,8 +144,9 @@ class Desk:
         prompt_file.write_text(told)
         command = build(
             Context(
-                agent="backend", run=run.id, root=self.root, folder=self.base / "run", cwd=self.tree, prompt=told,
-                prompt_file=prompt_file, card=card, session=session, resume=resume, tmp=str(self.base / "tmp"),
+                agent="backend", run=run.id, root=self.root, folder=self.base / "run", cwd=self.tree,
+                prompt=told, prompt_file=prompt_file, card=card, session=session, resume=resume,
+                tmp=str(self.base / "tmp"),
             )
         )  # fmt: skip
         for name, text in command.files.items():
@@ -155,8 +156,8 @@ class Desk:
     def variables(self, served: Served, card: Doc, command: Command) -> Mapping[str, str]:
         """Return the environment, from a hub's that holds what leads to the stub, and a secret."""
         hubs = {
-            **os.environ, "HOME": str(self.base / "home"), "TMPDIR": str(self.base / "tmp"), "HUB_SECRET": "hidden",
-            "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "xterm-256color",
+            **os.environ, "HOME": str(self.base / "home"), "TMPDIR": str(self.base / "tmp"),
+            "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "xterm-256color", "HUB_SECRET": "hidden",
             **served.claude(self.base / "claude"), **served.codex(self.base / "codex"),
         }  # fmt: skip
         own = {"HUB_RUN_TAG": f"test:{self.base}", "HUB_AGENT": "backend", **AUTHOR}
@@ -164,9 +165,9 @@ class Desk:
 
     def run(
         self, script: Script, card: Doc, prompt: str = "", session: str = "", resume: bool = False,
-        stop: Callable[[Served], bool] | None = None,
+        stop: Callable[[Served], bool] | None = None, sign: int = 0,
     ) -> Ran:  # fmt: skip
-        """Run the client to its end. `stop`: send it its stop signal once this is so."""
+        """Run the client to its end. `stop`: send it a signal once this is so, `sign` or its preset's."""
         run = next(iter(self.table.state.runs("backend")), None) or self.start()
         command = self.command(run, card, prompt, session, resume)
         began = time.monotonic()
@@ -177,7 +178,7 @@ class Desk:
             if stop is not None:
                 until(lambda: stop(served), "what the stop waits for")
                 began = time.monotonic()
-                process.send_signal(command.signal)
+                process.send_signal(sign or command.signal)
             process.wait(timeout=DEADLINE)
             seconds, left = time.monotonic() - began, self.sweep()
             logs = [(self.base / "run" / f"{name}.log").read_bytes() for name in ("stdout", "stderr")]

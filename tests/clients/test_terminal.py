@@ -33,7 +33,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
 
 
 def trust(desk: Desk, served: Served) -> None:
-    """Do what a person has done before: choose a theme, accept the key, trust the project. Its worktrees inherit."""
+    """Do what a person has done before: choose a theme, accept the key, trust the project."""
     claude, codex = desk.base / "claude", desk.base / "codex"
     served.claude(claude)
     served.codex(codex)
@@ -71,9 +71,8 @@ def terminal(
     fcntl.ioctl(there, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     try:
         with subprocess.Popen(
-            argv, cwd=desk.tree, env=env, stdin=there, stdout=there, stderr=there, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        ) as process:  # fmt: skip
+            ("setsid", "--ctty", *argv), cwd=desk.tree, env=env, stdin=there, stdout=there, stderr=there
+        ) as process:
             try:
                 yield process, Screen(here)
             finally:

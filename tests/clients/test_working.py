@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hubd.launch.granting import OWN
 from hubd.launch.health import client_health
+from hubd.launch.litter import clear_litter
 from hubd.launch.presets import PRESETS
 from hubd.launch.results import Result, share
 from tests.clients.desk import BIN, Desk, git, needs
@@ -40,7 +44,7 @@ def codex(tmp_path: Path) -> Desk:
 
 
 def test_it_works_an_assignment_to_its_handoff(desk: Desk) -> None:
-    ran = desk.run(works(commit=desk.client == "claude"), desk.card(*CARD[desk.client]))
+    ran = desk.run(works(commit=False), desk.card(*CARD[desk.client]))
     assert (desk.tree / "hello.txt").read_text() == "Hello, world.\n"
     assert "Hello, world." in ran.served.asked[-1].results[2], "the command has run, and the model was told"
     (answer,) = desk.sent()
@@ -55,22 +59,49 @@ def test_it_works_an_assignment_to_its_handoff(desk: Desk) -> None:
     assert said.output_tokens == 100 * len(ran.served.asked)
 
 
-def test_claude_commits_and_says_what_it_has_cost(claude: Desk) -> None:
+def test_claude_says_what_it_has_cost(claude: Desk) -> None:
     ran = claude.run(works(), claude.card(*CARD["claude"]))
-    head = git(claude.tree, "rev-parse", "HEAD").strip()
-    (handoff,) = (claude.root / "agents/backend/outbox").iterdir()
-    assert f"commit: {head}\n" in handoff.read_text()
-    assert git(claude.tree, "show", "--format=", "--name-only", "HEAD").split() == ["hello.txt"]
     assert ran.result.cost_total_usd is not None
     assert ran.result.cost_total_usd > 0
     assert ran.result.version == PRESETS["claude"].measured
 
 
-def test_codex_may_not_commit_in_a_worktree_and_hands_off_all_the_same(codex: Desk) -> None:
-    codex.run(works(), codex.card())
-    assert git(codex.tree, "log", "--format=%s", "-1").strip() == "Begin"
-    assert git(codex.tree, "status", "--porcelain").split() == ["??", "hello.txt"]
-    accepted(codex.sent()[0])
+def test_it_commits_where_it_may_and_hands_off_all_the_same_where_it_may_not(desk: Desk) -> None:
+    """In a sandbox it may not: the git folder of a worktree is the project's, and shut."""
+    desk.run(works(), desk.card(*CARD[desk.client]))
+    (handoff,) = (desk.root / "agents/backend/outbox").iterdir()
+    if desk.client == "codex" or (shutil.which("bwrap") and shutil.which("socat")):
+        assert git(desk.tree, "log", "--format=%s", "-1").strip() == "Begin"
+        assert git(desk.tree, "status", "--porcelain").split() == ["??", "hello.txt"]
+        assert "\ncommit:" not in handoff.read_text()
+    else:
+        assert f"commit: {git(desk.tree, 'rev-parse', 'HEAD').strip()}\n" in handoff.read_text()
+        assert git(desk.tree, "show", "--format=", "--name-only", "HEAD").split() == ["hello.txt"]
+    accepted(desk.sent()[0])
+
+
+def test_the_projects_git_is_not_locked_while_a_command_runs_in_a_sandbox(desk: Desk) -> None:
+    if desk.client == "claude":
+        needs("bwrap", "socat")
+    begun = desk.tree / "begun"
+
+    def configured(_: object) -> bool:
+        if begun.exists():
+            git(desk.project, "config", "some.name", "value")
+        return begun.exists()
+
+    desk.run(
+        in_turn(Shell("touch begun; sleep 300; echo slept")), desk.card(*CARD[desk.client]), stop=configured
+    )
+    assert not list((desk.project / ".git").rglob("*.lock"))
+    assert git(desk.project, "status", "--porcelain") == ""
+
+
+def test_a_client_with_a_sandbox_needs_no_list_of_commands(claude: Desk) -> None:
+    needs("bwrap", "socat")
+    ran = claude.run(in_turn(Shell("python3 -c 'print(6 * 7)'"), Say("STATUS: done")), claude.card())
+    assert "42" in ran.served.asked[1].results[0]
+    assert ran.result.denied == ()
 
 
 def test_everything_else_in_the_mailbox_is_closed_to_it(desk: Desk) -> None:
@@ -191,6 +222,19 @@ def test_its_stop_signal_ends_it_and_what_it_has_started(desk: Desk) -> None:
     assert ran.result.session
     if desk.client == "claude":
         assert ran.result.cost_total_usd, "a stopped run still says what it has cost"
+
+
+@pytest.mark.parametrize("sign", [0, signal.SIGKILL])
+def test_what_its_sandbox_leaves_when_it_is_ended_is_cleared_away(desk: Desk, sign: int) -> None:
+    begun, folders = desk.tree / "begun", [desk.tree, *(desk.root / "agents/backend" / own for own in OWN)]
+    script = in_turn(Shell("touch begun; sleep 300; echo slept"))
+    desk.run(script, desk.card(*CARD[desk.client]), stop=lambda _: begun.exists(), sign=sign)
+    clear_litter(PRESETS[desk.client], folders)
+    assert sorted(path.name for path in desk.tree.iterdir() if path.name != ".claude") == [
+        ".git", "README.md", "begun",
+    ]  # fmt: skip
+    assert git(desk.tree, "status", "--porcelain").split() == ["??", "begun"]
+    assert [path.name for folder in folders[1:] for path in folder.iterdir()] == [f"{desk.assignment_id}.md"]
 
 
 def test_it_is_stopped_while_the_model_says_nothing(desk: Desk) -> None:

@@ -40,7 +40,8 @@ def test_what_was_found_stands_in_the_handoff_and_in_the_round() -> None:
     assert doc.text("checked") == "2026-11-21T10:00:00Z"
     assert (doc.texts("undeclared"), doc.number("commits")) == (("b.py",), 2)
     for said in (
-        "verified: the commit is there", "branch fix/login is at 1f2e3d4c5b6a: 2 commits since 0a1b2c3d4e5f",
+        "verified: the commit is there, but not all as it was named",
+        "branch fix/login is at 1f2e3d4c5b6a: 2 commits since 0a1b2c3d4e5f",
         "changed and not named, or named and not changed)**: b.py", "**would conflict with**: fix/other",
         "app.py | 3 ++-", "git -C ~/projects/app merge --no-ff fix/login",
     ):  # fmt: skip
@@ -62,9 +63,11 @@ def test_a_reviewer_who_had_the_round_open_may_still_decide() -> None:
 
 def test_the_same_finding_is_nothing_new_and_another_one_replaces_it() -> None:
     table = Table()
-    _, handoff = handed(table)
+    round_, handoff = handed(table)
     accepted(table.find(handoff, **FOUND, conflicts=("main",)))
     assert "as it was found before" in nothing(table.find(handoff, **FOUND, conflicts=("main",))).why
+    accepted(table.find(handoff, **FOUND))
+    assert "verified: the commit is there, with the files that were named" in table.read(round_)
     accepted(table.find(handoff, "merged", head=FOUND["head"]))
     doc = table.doc(handoff)
     assert (doc.text("evidence"), doc.text("commits"), doc.texts("conflicts")) == ("merged", "", ())

@@ -112,6 +112,15 @@ def test_what_a_person_stopped_stays_until_a_person_starts_it(outcome: str) -> N
     assert (table.state_of(a1), table.doc(a1).text("shown")) == ("claimed", "")
 
 
+def test_why_a_run_was_stopped_is_said_once() -> None:
+    for left in ("", "Last words", "wrong branch\n\nLast words"):
+        table = staffed()
+        run, _ = begun(table)
+        accepted(table.request("anna", "stop", run, "note: wrong branch"))
+        accepted(table.end(run, "stopped", note=left))
+        assert table.doc(run).text("note").split("\n\n") == ["wrong branch", *(["Last words"] if left else [])]
+
+
 def test_what_stopped_with_its_hub_is_started_again_by_the_next() -> None:
     table = staffed()
     run, a1 = begun(table)

@@ -14,8 +14,8 @@ from hubd.core.model import Kind
 from hubd.launch.environment import environment
 
 LISTED = {
-    "PATH": "/bin", "HOME": "/home/you", "USER": "you", "LOGNAME": "you", "SHELL": "/bin/sh", "LANG": "C.UTF-8",
-    "LC_ALL": "C", "LC_CTYPE": "C.UTF-8", "TERM": "xterm", "TZ": "UTC", "TMPDIR": "/tmp",
+    "PATH": "/bin", "HOME": "/home/you", "USER": "you", "LOGNAME": "you", "SHELL": "/bin/sh",
+    "LANG": "C.UTF-8", "LC_ALL": "C", "LC_CTYPE": "C.UTF-8", "TERM": "xterm", "TZ": "UTC", "TMPDIR": "/tmp",
     "XDG_RUNTIME_DIR": "/run/user/1000",
 }  # fmt: skip
 NAMES = st.from_regex(r"[A-Z][A-Z_]{0,11}", fullmatch=True)

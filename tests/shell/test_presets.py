@@ -36,8 +36,9 @@ def card(command: Value, **fields: Value) -> Doc:
 
 def context(card_: Doc, **rest: Any) -> Context:
     given_ = {
-        "agent": "ada", "run": "run-1", "root": ROOT, "folder": Path("/runs/run-1"), "cwd": Path("/home/you/trees/a1"),
-        "prompt": PROMPT, "prompt_file": Path("/runs/run-1/prompt.md"), "card": card_,
+        "agent": "ada", "run": "run-1", "root": ROOT, "folder": Path("/runs/run-1"),
+        "cwd": Path("/home/you/trees/a1"), "prompt": PROMPT,
+        "prompt_file": Path("/runs/run-1/prompt.md"), "card": card_,
     }  # fmt: skip
     return Context(**{**given_, **rest})
 
@@ -171,6 +172,20 @@ def test_signs_of_a_path_are_no_signs_of_a_rule() -> None:
     settings = json.loads(option(built("claude", more={"root": Path("/a (b) [c]*")}), "--settings"))
     assert "Read(//a \\(b\\) \\[c\\]\\*/**)" in settings["permissions"]["allow"]
     assert settings["sandbox"]["filesystem"]["allowWrite"][0] == "/a (b) [c]*/agents/ada/inbox"
+
+
+def test_the_git_folder_that_a_worktree_shares_is_shut(tmp_path: Path) -> None:
+    def shut() -> list[str]:
+        settings = json.loads(option(built("claude", more={"cwd": tmp_path / "tree"}), "--settings"))
+        return list(settings["sandbox"]["filesystem"]["denyWrite"])
+
+    (tmp_path / "tree").mkdir()
+    assert shut() == []
+    private = tmp_path / "project" / ".git" / "worktrees" / "tree"
+    private.mkdir(parents=True)
+    (private / "commondir").write_text("../..\n")
+    (tmp_path / "tree" / ".git").write_text(f"gitdir: {private}\n")
+    assert shut() == [str(tmp_path / "project" / ".git")]
 
 
 def test_a_mailbox_behind_a_link_is_named_both_ways(tmp_path: Path) -> None:

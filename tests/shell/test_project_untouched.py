@@ -25,7 +25,8 @@ FIRST, SECOND = "login-7f3k.r1.a1", "login-7f3k.r1.a2"
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # making a failure smaller takes minutes
 NAMES = [os.fsdecode(name) for name in (
     b"plain.py", b"with space", b"-rf", b"--all", b"new\nline", b"\xff\xfe", b"\xc3\xbc", b'"quoted"',
-    b"it's", b"tab\there", b":(top)x", b"*", b"[a-z]", b"deep/er/file", b".hidden", b"#x#", b"\\back", b"HEAD", b"hub",
+    b"it's", b"tab\there", b":(top)x", b"*", b"[a-z]", b"deep/er/file", b".hidden", b"#x#", b"\\back",
+    b"HEAD", b"hub",
 )]  # fmt: skip
 DATA = st.sampled_from([b"", b"one\n", b"one\r\ntwo\r\n", b"\0\1\2", b"$Id$\n", b"x" * 5000, b"no newline"])
 TRAP, HOOKS = "TRAP", "HOOKS"

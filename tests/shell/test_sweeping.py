@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -143,6 +144,17 @@ def test_what_a_killed_wrapper_leaves_is_found_by_its_tag(tmp_path: Path, mark: 
         assert not marked(mark)
         assert sweep(run.spec.tag) == 0
     assert not list(groups(run.spec.tag))
+
+
+def test_a_wrapper_may_be_killed_at_any_moment(tmp_path: Path, mark: str) -> None:
+    chance = random.Random(7)
+    for number in range(15):
+        with running(tmp_path / str(number), household(mark, "deaf"), cgroup=False) as run:
+            if number % 3 == 0:
+                assert run.pid
+            time.sleep(chance.uniform(0, 0.15))  # any moment will do: there is nothing to wait for
+            run.wrapped.kill()
+            assert not marked(mark), number
 
 
 def test_only_who_hides_and_outlives_a_killed_wrapper_escapes(tmp_path: Path, mark: str) -> None:

@@ -88,6 +88,14 @@ def test_work_that_is_merged_is_removed(project: Project, how: str) -> None:
     assert worktree.branch not in project.branches()
 
 
+def test_a_branch_that_git_has_packed_is_removed_alone(project: Project) -> None:
+    worktree = made(project)
+    project.git("branch", "other")
+    project.git("pack-refs", "--all")
+    assert retire(worktree) == "removed"
+    assert sorted(project.branches()) == ["main", "other"]
+
+
 def test_a_pushed_branch_of_the_hubs_is_not_merged(project: Project) -> None:
     worktree = made(project)
     tip = project.commit("one.py", at=worktree.path)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -237,3 +238,21 @@ def test_a_git_that_outlives_its_hub_is_waited_for(project: Project) -> None:
     assert orphan.poll() == 0
     assert time.monotonic() - began > 0.2
     assert worktree.made
+
+
+def test_many_worktrees_of_one_project_are_made_and_removed_at_once(project: Project) -> None:
+    before = project.fingerprint()
+    ids = [f"t.r1.a{number}" for number in range(1, 9)]
+    with ThreadPoolExecutor(len(ids)) as pool:
+        trees = list(pool.map(lambda id_: made(project, id_), ids))
+        assert len({tree.path for tree in trees}) == len(ids)
+        assert list(pool.map(retire, trees)) == ["removed"] * len(ids)
+    assert project.fingerprint() == before
+    assert not list(project.home.iterdir())
+
+
+def test_one_worktree_that_is_asked_for_twice_at_once_is_made_once(project: Project) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        trees = list(pool.map(lambda _: made(project), range(4)))
+    assert len({tree.path for tree in trees}) == 1
+    assert [tree.made for tree in trees].count(True) == 1

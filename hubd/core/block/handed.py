@@ -18,7 +18,7 @@ _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]{0,199}\Z")
 _FOUND = {
     "": "reported, not looked at",
     "reported": "reported, not verified",
-    "verified": "verified: the commit is there, with the files that were named",
+    "verified": "verified: the commit is there",
     "merged": "merged: the base holds all of it",
 }
 
@@ -30,6 +30,9 @@ def evidence(page: Page, handoff: Doc) -> str:
     notes = handoff.document.body.strip()
     said = page.quote("\n".join(shown) + (f"\n\n{notes}" if notes else ""))
     head = f"`{handoff.id}`: {handoff.text('outcome')}{flag}; {_FOUND.get(handoff.text('evidence'), '')}"
+    if handoff.text("evidence") == "verified" and handoff.texts("changed_files"):
+        other = bool(handoff.texts("undeclared"))
+        head += ", but not all as it was named" if other else ", with the files that were named"
     return "\n\n".join((head, said, *found(page, handoff)))
 
 

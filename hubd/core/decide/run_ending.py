@@ -44,8 +44,8 @@ def end(work: Work, doc: Doc, request: Request) -> Refusal | None:
     elif held and outcome == "done":
         outcome = "no_handoff"
     found["outcome"] = outcome
-    said = (doc.text("note") if asked else "", str(found.get("note", "")))
-    note = "\n\n".join(part for part in said if part)
+    why, left = doc.text("note") if asked else "", str(found.get("note", ""))
+    note = left if why in left else f"{why}\n\n{left}".strip()
     lines: dict[str, Value | None] = {**found, "note": note or None, "ended": format_wall(work.now.wall)}
     run = work.move(doc, "ended", "end", "hub", None, **lines)
     fates = [_give_back(work, run, known, asked) for known in held]

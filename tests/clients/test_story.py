@@ -1,0 +1,61 @@
+"""The whole story with the real clients: hubd starts Claude Code and Codex, each in a worktree of one project.
+
+The model is a stub that follows its prompt; the programs, their tools, their sandboxes, git and hubd are real.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.clients.desk import BIN, PASSED, git, needs
+from tests.e2e.launching import Running, Yard, field
+from tests.e2e.processes import until
+from tests.models import serving, works
+
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(180)]
+
+PATIENCE = 90.0
+
+
+def card(yard: Yard, name: str, client: str) -> None:
+    yard.card(
+        name, command=client, env="", directory=str(yard.project), worktree="{base: main}",
+        pass_env=f"[{', '.join(PASSED)}]",
+    )  # fmt: skip
+
+
+def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verified_work(
+    tmp_path: Path,
+) -> None:
+    needs("claude", "codex")
+    yard = Yard(tmp_path / "mail", "backend", "reviewer")
+    yard.project.mkdir()
+    git(yard.project, "init", "-q", "-b", "main")
+    (yard.project / "README.md").write_text("A project.\n")
+    git(yard.project, "add", ".")
+    git(yard.project, "commit", "-q", "-m", "Begin")
+    with serving(works({"hello.txt": "Hello, world.\n"})) as served:
+        clients = {**served.claude(tmp_path / "claude"), **served.codex(tmp_path / "codex")}
+        path = f"{BIN}:{os.environ['PATH']}"
+        with Running(yard.root, PATH=path, **clients) as hubd:
+            card(yard, "backend", "claude")
+            card(yard, "reviewer", "codex")
+            round_ = yard.task("backend", after="  - to: reviewer\n    goal: Say it again\n    after: [1]\n")
+            for part in ("a1", "a2"):
+                look = yard.root / f"agents/operator/inbox/{round_}.{part}.h1.md"
+                handoff = until(
+                    lambda look=look: text if look.exists() and "evidence:" in (text := look.read_text()) else "",
+                    f"the handoff of {part} in {hubd.log()}", PATIENCE,
+                )  # fmt: skip
+                assert field(handoff, "evidence") == "verified", handoff
+            runs = yard.ended(2)
+            assert [field(r, "command") for r in runs] == ["claude", "codex"]
+            assert [field(r, "outcome") for r in runs] == ["done", "done"]
+            assert all(field(r, "session") for r in runs)
+            assert float(field(runs[0], "cost_usd")) > 0
+    assert "hello.txt" in git(yard.project, "ls-tree", "--name-only", f"hub/{round_}.a2")
+    assert git(yard.project, "status", "--porcelain") == ""
+    assert yard.verified()
