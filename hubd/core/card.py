@@ -105,6 +105,10 @@ def _worktree(document: Document) -> Refusal | None:
     base = _part(document, "worktree", "base")
     if isinstance(base, str) and base and (not _REVISION.match(base) or ".." in base):
         return _bad(document, "worktree", "`base` must be a branch or a commit", "write base: main")
+    copied = _part(document, "worktree", "copy")
+    names = copied if isinstance(copied, tuple) else (copied or "",)
+    if any(re.search(r"[*?]", str(name)) for name in names):
+        return _bad(document, "worktree", "`copy` names files, and knows no patterns", "name each of them")
     return None
 
 

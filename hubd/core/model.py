@@ -290,7 +290,7 @@ _LEASE = _spec(
 )
 WORKTREE_FIELDS: _Fields = (
     _F("base", Type.LINE, "The branch or commit that work begins from."),
-    _F("copy", Type.GLOBS, "Files of the project that git does not hold, copied into a new worktree."),
+    _F("copy", Type.GLOBS, "Files of the project that git does not hold, copied by name into a new one."),
     _F("setup", Type.COMMAND, "A program and its words, run once in a new worktree."),
 )
 CONTAINER_FIELDS: _Fields = (

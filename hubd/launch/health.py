@@ -163,9 +163,17 @@ def _confinement(card: Doc, preset: Preset, variables: Mapping[str, str]) -> lis
     if mode in ("bypassPermissions", "danger-full-access", "yolo"):
         said = f"`permission_mode: {mode}` lets its commands write everywhere"
         return [Check("sandbox", False, said, "leave it out, unless a container holds the agent")]
+    if preset.open_shell:
+        hint = "a container keeps it apart, `runtime: container`; or leave out its shell, `disallowed_tools:`"
+        return [Check("sandbox", False, "the commands it runs may write everywhere", hint)]
     if missing:
-        said = f"without {' and '.join(missing)} its commands run outside of a sandbox"
-        return [Check("sandbox", False, said, "on Debian: apt install bubblewrap socat")]
+        runs = (
+            "its commands run outside of a sandbox"
+            if card.texts("allowed_tools")
+            else "it may run no command"
+        )
+        hint = "on Debian: apt install bubblewrap socat; or name in `allowed_tools:` what it may run"
+        return [Check("sandbox", False, f"without {' and '.join(missing)} {runs}", hint)]
     if preset.name == "codex":
         return [_codex_home(variables)]
     return [Check("sandbox", True, "its commands run in its own sandbox")] if preset.tools else []

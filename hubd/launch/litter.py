@@ -19,7 +19,7 @@ __all__ = ["clear_litter"]
 def clear_litter(preset: Preset, folders: Iterable[Path]) -> list[Path]:
     """Clear the folders that a run could write in, once it has ended; return what was removed."""
     gone: list[Path] = []
-    for path in (folder / name for folder in folders for name in preset.litter):
+    for path in [path for folder in folders for pattern in preset.litter for path in folder.glob(pattern)]:
         with suppress(OSError):
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode):

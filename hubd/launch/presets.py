@@ -62,14 +62,15 @@ class Preset:
     measured: str = ""
     """The version that this was found out with."""
     instructions: tuple[str, ...] = ()
-    """The files of a project that it reads by itself."""
+    """The files of a project that it reads by itself; one is enough."""
     mcp: tuple[str, ...] = ()
     """The files of a project that name its MCP servers."""
     tools: tuple[str, ...] = ()
     """The programs without which it cannot confine the commands it runs."""
+    open_shell: bool = False
+    """Whether its commands may write wherever its user may, whatever else it is told."""
     litter: tuple[str, ...] = ()
-    """Empty files that its sandbox makes in the project while a command runs, and leaves there when
-    killed."""
+    """Patterns of what its sandbox makes in the folders that it opens, and leaves when it is killed."""
 
 
 _CLAUDE: tuple[Word, ...] = (
@@ -128,8 +129,8 @@ _PRESETS = (
         mcp=(".mcp.json",),
         tools=("bwrap", "socat"),
         litter=(
-            ".bash_profile", ".bashrc", ".gitconfig", ".gitmodules", ".idea", ".mcp.json", ".profile",
-            ".ripgreprc", ".vscode", ".zprofile", ".zshrc",
+            ".claude/*", ".claude", ".bash_profile", ".bashrc", ".gitconfig", ".gitmodules", ".idea",
+            ".mcp.json", ".profile", ".ripgreprc", ".vscode", ".zprofile", ".zshrc",
         ),
     ),
     Preset(
@@ -170,6 +171,7 @@ _PRESETS = (
         terminal=("opencode", ("--model={model}",), ("--session={old_session}",), "--prompt={prompt}"),
         env={"OPENCODE_DISABLE_AUTOUPDATE": "1", "OPENCODE_DISABLE_MODELS_FETCH": "1"},
         grants=opencode,
+        open_shell=True,
         lacks=("permission_mode", "budget_usd"),
         measured="1.18.33",
         instructions=("AGENTS.md", "CLAUDE.md"),

@@ -44,7 +44,7 @@ class Spec:
     stdin: str = ""
     """The prompt: the agent reads it and then the end of the file. Nothing of it in a terminal."""
     typed: str = ""
-    """Typed into the terminal as soon as the agent runs. Nothing of it where there is no terminal."""
+    """Typed into the terminal once the agent has drawn itself. Nothing of it where there is no terminal."""
     runtime: Runtime = "process"
     timeout: float = 0
     """Seconds until the run is stopped; 0: never."""

@@ -2,10 +2,11 @@
 
 Guarantee: the commit goes onto the assignment's branch and nowhere else; its author is the agent, its
 committer hubd; no hook runs and nobody is asked to sign. What the project ignores, what was copied from the
-person's checkout, and what was there before the agent began and is unchanged, is not in it. Rule 1: what the
-agent has staged counts for nothing; the files do. So nothing that was forced into the index against
-`.gitignore` is committed. Rule 2: a repository inside the worktree is not committed, nor a changed submodule:
-git would have to run in it, by what an agent has written there.
+person's checkout, and what was there before the agent began and is unchanged, is not in it.
+Rule 1: what the agent has staged counts for nothing; the files do. So nothing that was forced into the index
+against `.gitignore` is committed.
+Rule 2: a repository inside the worktree is not committed, nor a changed submodule: git would have to run in
+it, by what an agent has written there.
 
 Not promised: a look for secrets, sizes or meaning. What an agent wrote into a file that is not ignored is in
 the commit, as it would be after `git add --all`; the commit stays in this repository until a person pushes

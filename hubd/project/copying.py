@@ -1,7 +1,8 @@
 """Copy single files from a person's checkout into a worktree, and delete folders that the hub has made.
 
 Guarantee: what is read is a plain file inside the checkout, what is written is inside the worktree, whatever
-links lie in either. Rule: every step goes through the descriptor of the folder before, never through a link.
+links lie in either.
+Rule: every step goes through the descriptor of the folder before, never through a link.
 """
 
 from __future__ import annotations

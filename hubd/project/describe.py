@@ -2,8 +2,8 @@
 
 Guarantee: the description is one line of at most 300 visible characters, without control or direction marks,
 markup, or what looks like a secret; whatever the files hold. Reading is bounded: a few known names at the
-top, plain files only, never through a link, so many bytes of each. Rule: nothing is run and nothing is
-followed. What cannot be read or understood is as if it were not there.
+top, plain files only, never through a link, so many bytes of each.
+Rule: nothing is run and nothing is followed. What cannot be read or understood is as if it were not there.
 
 Not promised: that the words are true. They are the project's own, or those of whoever wrote into it.
 """

@@ -6,10 +6,11 @@
     merged     the branch is there, the named commit is on it, and the base has all of it now
 
 Guarantee: `examine` changes nothing in the project and does not raise: what cannot be looked at is
-`reported`, with a note that says why. Rule 1: a branch without commits of its own is never verified nor
-merged, whatever was claimed. Rule 2: a handoff that names no files declares nothing, so nothing of it is
-verified. Rule 3: where an agent committed to the base itself and no worktree says from where on, the named
-commit alone is compared, and then it must be all that was declared.
+`reported`, with a note that says why.
+Rule 1: a branch without commits of its own is never verified nor merged, whatever was claimed.
+Rule 2: a handoff that names no files declares nothing, so nothing of it is verified.
+Rule 3: where an agent committed to the base itself and no worktree says from where on, the named commit
+alone is compared, and then it must be all that was declared.
 
 Not promised: that the work is good, or that the tests were run.
 """
@@ -75,7 +76,7 @@ class _Case:
 
     @property
     def note(self) -> str:
-        return "; ".join(dict.fromkeys((*self.doubts, *self.remarks)))[:1000]
+        return shown("; ".join(dict.fromkeys((*self.doubts, *self.remarks))))[:1000]
 
 
 def examine(
@@ -109,7 +110,7 @@ def examine(
         start = worktree.base if worktree is not None and repository.commit(worktree.base) else ""
         return _look(case, head, start, commit, changed_files, others)
     except ProjectError as error:
-        return Evidence(note=error.what)
+        return Evidence(note=shown(error.what)[:1000])
 
 
 def _head(case: _Case, branch: str, commit: str) -> Named | None:

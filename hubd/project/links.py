@@ -30,7 +30,8 @@ def opened(record: Record) -> Git:
     admin = admin_of(record)
     path = Path(record.path)
     if admin is None or path.is_symlink() or not path.is_dir():
-        raise ProjectError(f"the worktree {shown(record.path)} is gone", "it is made again at the next start")
+        said = f"{shown(record.path)} is no worktree of the project any more"
+        raise ProjectError(said, "keep what matters in it; the next start makes another")
     return Git(admin, path)
 
 

@@ -1,8 +1,8 @@
 """Merge two commits in memory: would it be clean, and what would come out?
 
 Guarantee: no work tree, index or reference is touched. `forecast` adds no object to the project either: what
-git must write lies in a folder that is gone afterwards. Rule: a merge driver of the user's is used, as it
-would be in the merge that is forecast.
+git must write lies in a folder that is gone afterwards.
+Rule: a merge driver of the user's is used, as it would be in the merge that is forecast.
 """
 
 from __future__ import annotations

@@ -3,17 +3,17 @@
 Guarantee: no hook runs, no editor, pager, credential or signing prompt appears, no background upkeep starts,
 no index is refreshed in passing, and every call ends: in time, with bounded output, or in a ProjectError.
 Rule 1: a repository is named outright (GIT_DIR, GIT_WORK_TREE), never found from a work tree in which an
-agent has written: a `.git` file put there would choose the configuration. Only `discover` looks for one, from
-the folder that a person named, and there git itself refuses repositories of other users. Rule 2: a name from
-outside is never an argument that git could take for a flag or an expression. Rule 3: nobody here asks git
-about the inside of a submodule or of a repository in the work tree: git would run in it, by the configuration
-that lies in it.
+agent has written: a `.git` file put there would choose the configuration. Only `discover` looks for one,
+from the folder that a person named, and there git itself refuses repositories of other users.
+Rule 2: a name from outside is never an argument that git could take for a flag or an expression.
+Rule 3: nobody here asks git about the inside of a submodule or of a repository in the work tree: git would
+run in it, by the configuration that lies in it.
 
-What is trusted by this: the user's own configuration, global and of the project, because the content of files
-depends on it. Its filters (LFS and others that `.gitattributes` names), end-of-line rules, merge drivers,
-`core.sshCommand` and the remote of a partial clone are used, as they would be if the user typed the command.
-A filter whose command looks for programs in the current folder runs what an agent has put there; that holds
-for the user's own `git add` as well. (`python -m` does not: PYTHONSAFEPATH is set.)
+What is trusted by this: the user's own configuration, global and of the project, because the content of
+files depends on it. Its filters (LFS and others that `.gitattributes` names), end-of-line rules, merge
+drivers, `core.sshCommand` and the remote of a partial clone are used, as they would be if the user typed the
+command. A filter whose command looks for programs in the current folder runs what an agent has put there;
+that holds for the user's own `git add` as well. (`python -m` does not: PYTHONSAFEPATH is set.)
 """
 
 from __future__ import annotations

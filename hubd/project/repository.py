@@ -1,8 +1,8 @@
 """One project of a person's, as git sees it: where it is, what its branches are, which commit a name means.
 
 Guarantee: nothing here writes, and a name is only ever looked up, never evaluated: `main`, `origin/main`, a
-tag, a commit id; not `main~2`, `@{-1}`, `:/text` or `--flag`. Rule: what calls git, and what is trusted by
-calling it, is in `plumbing`.
+tag, a commit id; not `main~2`, `@{-1}`, `:/text` or `--flag`.
+Rule: what calls git, and what is trusted by calling it, is in `plumbing`.
 """
 
 from __future__ import annotations

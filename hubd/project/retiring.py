@@ -2,8 +2,8 @@
 
 Guarantee: a worktree is removed only when every commit of its branch is in some branch of the person's own,
 or there is none, and no file in it is work; its branch goes with it only while it stands at the commit that
-was judged. What the project ignores (builds, dependencies, copies) goes with the folder: it is no work. Rule
-1: a branch counts as merged by its commits, or, where they were squashed, by its files: each is in the
+was judged. What the project ignores (builds, dependencies, copies) goes with the folder: it is no work.
+Rule 1: a branch counts as merged by its commits, or, where they were squashed, by its files: each is in the
 project's branch exactly as the agent left it. A revert, a conflict solved otherwise, any doubt: it is kept.
 Rule 2: nothing that git keeps elsewhere (objects, other branches an agent made, stashes) is touched.
 """

@@ -1,8 +1,9 @@
 """Run one program to its end: bounded in time, in output, and in what it leaves behind.
 
 Guarantee: when `run` returns or raises, the program and everything in its process group is gone.
-Rule 1: only this module of `hubd.project` starts processes. Rule 2: an argv is a list of words; there is no
-shell, no terminal and, unless bytes are given, an empty standard input.
+Rule 1: only this module of `hubd.project` starts processes.
+Rule 2: an argv is a list of words; there is no shell, no terminal and, unless bytes are given, an empty
+standard input.
 
 Not promised: an end of processes that leave the group (a session of their own). What runs agents sweeps by a
 tag in the environment; whoever wants that here passes the tag in `env`.

@@ -2,6 +2,9 @@
 
 Guarantee: each command is an argv without a shell, with a limit in time; what it says is kept in a file, its
 end is bounded, and a failure is a ProjectError that shows the last lines.
+
+Not promised: an end of what the setup starts in a session of its own, or of the setup itself where the hub
+is killed. Whoever sweeps processes by a tag puts that tag into `environment`.
 """
 
 from __future__ import annotations

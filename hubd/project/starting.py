@@ -5,9 +5,11 @@
     after several                the first of them, with the others merged in as far as that is clean
 
 Guarantee: the answer is a commit, made of commits alone; what is dirty or staged in a checkout is never in
-it. Rule 1: a branch that is gone (merged and removed), or that the base has in full, adds nothing: the base
-stands for it. Rule 2: a branch that would conflict is left out and named in a note, for the agent to merge; a
-merge is never half made.
+it.
+Rule 1: a branch that is gone (merged and removed), or that the base has in full, adds nothing: the base
+stands for it.
+Rule 2: a branch that would conflict is left out and named in a note, for the agent to merge; a merge is
+never half made.
 """
 
 from __future__ import annotations
@@ -43,13 +45,10 @@ def start(
     onto = root.name if root.ref else repository.default().name
     notes: list[str] = []
     befores = _befores(repository, root, after, notes)
-    if not befores:
-        return Start(root.commit, onto, tuple(notes))
-    first, *others = befores
-    commit = first.commit
-    for other in others:
-        commit = _join(repository.git, commit, first, other, assignment, author, notes)
-    return Start(commit, onto, tuple(notes))
+    commit = befores[0].commit if befores else root.commit
+    for other in befores[1:]:
+        commit = _join(repository.git, commit, befores[0], other, assignment, author, notes)
+    return Start(commit, onto, tuple(shown(note) for note in notes))
 
 
 def _befores(repository: Repository, root: Named, after: Sequence[str], notes: list[str]) -> list[Named]:

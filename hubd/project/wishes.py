@@ -1,7 +1,8 @@
 """What a card's `worktree:` asks for: a base, files to copy, commands to run.
 
 Guarantee: what is returned has the form that the card's author was promised; anything else is a ProjectError
-that shows the form. Rule: nothing on disk is looked at here.
+that shows the form.
+Rule: nothing on disk is looked at here.
 """
 
 from __future__ import annotations

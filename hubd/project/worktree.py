@@ -1,12 +1,14 @@
 """A work tree of a person's project for one assignment: outside the project, on a branch of its own.
 
-Guarantee: the person's checkout, index, HEAD, branches, stash, hooks and configuration are as they were. What
-is added to the project is `refs/heads/hub/<assignment>`, `worktrees/<assignment>` in its git dir, and
-objects. Guarantee: `prepare` may be called again at any time, also after a crash at any instant; it mends
-what is half made and returns the same worktree, with the work that earlier attempts left in it. Rule 1: it is
-called while nobody works in the worktree: locks of git's found there are then leftovers. Rule 2: what the hub
-did not make (a branch of that name, a folder in its place) is left alone, and another name is taken. Rule 3:
-`git worktree prune` and the like are never used: they would tidy up after the user too.
+Guarantee: the person's checkout, index, HEAD, branches, stash, hooks and configuration are as they were.
+What is added to the project is `refs/heads/hub/<assignment>`, `worktrees/<assignment>` in its git dir, and
+objects, which stay until the person's own `git gc` finds them unused.
+Guarantee: `prepare` may be called again at any time, also after a crash at any instant; it mends what is
+half made and returns the same worktree, with the work that earlier attempts left in it.
+Rule 1: it is called while nobody works in the worktree: locks of git's found there are then leftovers.
+Rule 2: what the hub did not make (a branch of that name, a folder in its place) is left alone, and another
+name is taken.
+Rule 3: `git worktree prune` and the like are never used: they would tidy up after the user too.
 
 Not promised: that a card's `setup` keeps to the worktree. It is a program that a person chose, run as the
 user; where it changed the project's git configuration (a worktree shares it), a note says so. Submodules are

@@ -9,7 +9,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from hubd.launch.presets import preset_of
 from hubd.launch.records import Result
 from hubd.launch.results import read_result, share
 from hubd.project import Evidence, commit_all, examine, find, retire, worktrees
-from hubd.runs.preparing import home, project_of, runtime_of
+from hubd.runs.preparing import branch_of, branches, home, project_of, runtime_of
 from hubd.runs.running import Running
 
 __all__ = ["Examination", "clear_litter", "evidence_of", "examination", "keeping", "litter", "result_of"]
@@ -195,25 +195,20 @@ def examination(hub: Hub, handoff: Doc) -> Examination | None:
     email = card.text("email") or f"{agent}@{state.host}"
     message = f"{handoff.text('summary')}\n\nHandoff {handoff.id} of {agent}."
     branch, commit = handoff.text("branch"), handoff.text("commit")
-    changed, others = handoff.texts("changed_files"), tuple(_others(state, assignment))
+    changed = handoff.texts("changed_files")
+    beside = state.children(assignment.text("round"), Kind.ASSIGNMENT)
+    named_by = [branch_of(state, other.id) for other in beside if other.id != assignment.id]
 
     def look() -> Evidence:
         worktree = find(folder, hub_id, assignment.id) if has_worktree else None
         if worktree is not None:
             commit_all(worktree, agent, email, message)
+        others = branches(folder, hub_id, named_by)
         return examine(
             project, branch=branch, commit=commit, changed_files=changed, worktree=worktree, others=others
         )
 
     return Examination(f"worktree {assignment.id}", look)
-
-
-def _others(state: State, assignment: Doc) -> Iterable[str]:
-    """Return the branches of the same round that others have handed off."""
-    for other in state.children(assignment.text("round"), Kind.ASSIGNMENT):
-        handoffs = state.children(other.id, Kind.HANDOFF)
-        if other.id != assignment.id and handoffs and handoffs[-1].text("branch"):
-            yield handoffs[-1].text("branch")
 
 
 def evidence_of(found: object) -> dict[str, Value]:

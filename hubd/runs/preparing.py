@@ -24,11 +24,11 @@ from hubd.launch.environment import environment
 from hubd.launch.presets import Command, build, program
 from hubd.launch.spec import TAG, Runtime, Spec
 from hubd.layout import Layout
-from hubd.project import Worktree, prepare
+from hubd.project import Worktree, find, prepare
 from hubd.project.records import load
 from hubd.runs.running import Running
 
-__all__ = ["branches_before", "folder_of", "home", "making", "project_of", "spec_of", "unfit"]
+__all__ = ["branch_of", "branches", "folder_of", "home", "making", "project_of", "spec_of", "unfit"]
 
 TEMPLATE = Path(__file__).parents[1] / "templates" / "prompt.md"
 _MIB = 1024 * 1024
@@ -68,14 +68,19 @@ def project_of(card: Doc) -> Path | None:
     return Path(named).expanduser() if named else None
 
 
-def branches_before(state: State, assignment: Doc) -> tuple[str, ...]:
-    """Return the branches of what an assignment comes after, as their handoffs name them."""
+def branch_of(state: State, assignment: str) -> tuple[str, str]:
+    """Return an assignment, and the branch that its last handoff names, if it names one."""
+    handoffs = state.children(assignment, Kind.HANDOFF)
+    return assignment, handoffs[-1].text("branch") if handoffs else ""
+
+
+def branches(folder: Path, hub_id: str, named: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the branches of assignments: what was named, else the worktree's. It reads files: for a job."""
     found: list[str] = []
-    for id_ in assignment.texts("after"):
-        handoffs = state.children(id_, Kind.HANDOFF)
-        if handoffs and handoffs[-1].text("branch"):
-            found.append(handoffs[-1].text("branch"))
-    return tuple(dict.fromkeys(found))
+    for assignment, branch in named:
+        worktree = find(folder, hub_id, assignment) if not branch else None
+        found.append(branch or (worktree.branch if worktree is not None else ""))
+    return tuple(dict.fromkeys(branch for branch in found if branch))
 
 
 def unfit(card: Doc, base: Mapping[str, str], engine: str) -> str:
@@ -107,13 +112,17 @@ def making(hub: Hub, running: Running, assignment: Doc, base: Mapping[str, str])
     project, asked = project_of(card), card.document.get("worktree")
     assert project is not None
     settings = asked if isinstance(asked, Mapping) else {}
-    folder, hub_id, after = home(hub), state.hub_id, branches_before(state, assignment)
+    folder, hub_id = home(hub), state.hub_id
+    named = [branch_of(state, id_) for id_ in assignment.texts("after")]
     author = (running.agent, card.text("email") or f"{running.agent}@{state.host}")
     # Its setup is part of the run: it is found by the same tag, and ends with it.
     around = environment(card, base, own={TAG: running.tag}).variables
-    return lambda: prepare(
-        project, folder, hub_id, assignment.id, settings, after, author, environment=around
-    )
+
+    def make() -> Worktree:
+        after = branches(folder, hub_id, named)
+        return prepare(project, folder, hub_id, assignment.id, settings, after, author, environment=around)
+
+    return make
 
 
 def spec_of(hub: Hub, running: Running, base: Mapping[str, str]) -> tuple[Spec, Command]:

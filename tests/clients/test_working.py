@@ -230,9 +230,7 @@ def test_what_its_sandbox_leaves_when_it_is_ended_is_cleared_away(desk: Desk, si
     script = in_turn(Shell("touch begun; sleep 300; echo slept"))
     desk.run(script, desk.card(*CARD[desk.client]), stop=lambda _: begun.exists(), sign=sign)
     clear_litter(PRESETS[desk.client], folders)
-    assert sorted(path.name for path in desk.tree.iterdir() if path.name != ".claude") == [
-        ".git", "README.md", "begun",
-    ]  # fmt: skip
+    assert sorted(path.name for path in desk.tree.iterdir()) == [".git", "README.md", "begun"]
     assert git(desk.tree, "status", "--porcelain").split() == ["??", "begun"]
     assert [path.name for folder in folders[1:] for path in folder.iterdir()] == [f"{desk.assignment_id}.md"]
 

@@ -61,6 +61,7 @@ KEY = "ghp_" + "a" * 36
         (("directory: /a", "worktree: {base: a..b}"), 4, "`base`", "main"),
         (("directory: /a", "worktree: {copy: [/etc/passwd]}"), 4, "`copy` must be a glob", ""),
         (("directory: /a", "worktree: {copy: [../x]}"), 4, "`copy` must be a glob", ""),
+        (("directory: /a", "worktree: {copy: [.env, conf/*]}"), 4, "no patterns", "each of them"),
         (("directory: /a", "worktree: {setup: []}"), 4, "`setup` must be a word", ""),
         (("replicas: 0",), 3, "from 1 to", "1 or more"),
         (("replicas: 101",), 3, "from 1 to", "1 or more"),

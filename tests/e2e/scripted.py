@@ -63,7 +63,9 @@ def work(late: bool = False) -> None:
         if os.environ.get("COMMITS", "yes") == "yes":
             git("add", name)
             git("-c", f"user.name={NAME}", "-c", f"user.email={NAME}@localhost", "commit", "-qm", f"Do {id_}")
-            lines = [f"branch: {git('branch', '--show-current')}", f"commit: {git('rev-parse', 'HEAD')}"]
+            lines = [f"commit: {git('rev-parse', 'HEAD')}"]
+        if os.environ.get("NAMES", "yes") == "yes":
+            lines.append(f"branch: {git('branch', '--show-current')}")
         lines.append(f"changed_files: [{name}]")
     canary = hashlib.sha256(os.environ.get("CANARY", "").encode()).hexdigest()[:12]
     text = [

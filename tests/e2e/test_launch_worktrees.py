@@ -80,9 +80,12 @@ def test_the_hub_commits_what_an_agent_could_not_commit_itself(yard: Yard, hubd:
     assert git(yard.project, "show", f"{branch}:{round_}.a1.txt") == f"{round_}.a1 was done by backend"
 
 
-def test_one_that_comes_after_another_starts_from_its_branch(yard: Yard, hubd: Running) -> None:
-    card(yard, "backend")
-    card(yard, "tester")
+@pytest.mark.parametrize("names", ["yes", "no"])
+def test_one_that_comes_after_another_starts_from_its_branch_named_or_not(
+    yard: Yard, hubd: Running, names: str
+) -> None:
+    card(yard, "backend", NAMES=names)
+    card(yard, "tester", NAMES=names)
     round_ = yard.task("backend", after="  - to: tester\n    goal: Test it\n    after: [1]\n")
     evidence(yard, f"{round_}.a2.h1")
     files = git(yard.project, "ls-tree", "--name-only", f"hub/{round_}.a2").splitlines()

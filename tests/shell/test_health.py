@@ -107,8 +107,9 @@ def test_instructions_and_mcp_servers_are_looked_for_where_the_client_reads_them
 
 def test_what_confines_a_client_is_looked_for(place: Path) -> None:
     check = found(place, command="claude")["sandbox"]
-    assert not check.ok
-    assert "bwrap and socat" in check.said
+    assert (check.ok, check.said) == (False, "without bwrap and socat it may run no command")
+    check = found(place, command="claude", allowed_tools=["Bash"])["sandbox"]
+    assert (check.ok, check.said) == (False, "without bwrap and socat its commands run outside of a sandbox")
     program(place, "bwrap", "")
     program(place, "socat", "")
     assert found(place, command="claude")["sandbox"].ok
@@ -122,6 +123,11 @@ def test_a_mode_that_opens_everything_is_told(place: Path, client: str, mode: st
     check = found(place, command=client, permission_mode=mode)["sandbox"]
     assert not check.ok
     assert mode in check.said
+
+
+def test_a_client_without_a_sandbox_is_told(place: Path) -> None:
+    check = found(place, command="opencode")["sandbox"]
+    assert (check.ok, check.said) == (False, "the commands it runs may write everywhere")
 
 
 def test_codex_must_not_have_its_home_below_the_temporary_folder(place: Path) -> None:

@@ -12,9 +12,10 @@ def test_empty_folders_and_shut_empty_files_go(tmp_path: Path) -> None:
     for name in PRESETS["codex"].litter:
         (tmp_path / name).mkdir()
     assert {path.name for path in clear_litter(PRESETS["codex"], [tmp_path])} == set(PRESETS["codex"].litter)
-    for name in PRESETS["claude"].litter:
+    (tmp_path / ".claude" / ".cc-writes").mkdir(parents=True)
+    for name in (".bashrc", ".gitmodules", ".claude/settings.json", ".claude/hooks"):
         (tmp_path / name).touch(0o444)
-    assert len(clear_litter(PRESETS["claude"], [tmp_path])) == len(PRESETS["claude"].litter)
+    assert len(clear_litter(PRESETS["claude"], [tmp_path])) == 6
     assert not list(tmp_path.iterdir())
 
 
@@ -24,6 +25,8 @@ def test_what_somebody_wrote_stays(tmp_path: Path) -> None:
     (tmp_path / ".profile").chmod(0o444)
     (tmp_path / ".zshrc").symlink_to(tmp_path / "nowhere")
     (tmp_path / "other").touch(0o444)
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude" / "settings.json").write_text("{}")
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex" / "config.toml").touch()
     (tmp_path / ".git").write_text("gitdir: elsewhere\n")

@@ -244,8 +244,8 @@ VALUES = st.recursive(
 )
 KEYS = st.sampled_from([
     "type", "subtype", "message", "result", "usage", "modelUsage", "item", "error", "part", "content",
-    "errors", "permission_denials", "session_id", "thread_id", "total_cost_usd", "num_turns", "stats", "response",
-    "is_error",
+    "errors", "permission_denials", "session_id", "thread_id", "total_cost_usd", "num_turns", "stats",
+    "response", "is_error",
 ])  # fmt: skip
 TYPES = st.sampled_from([
     "system", "assistant", "result", "item.completed", "turn.completed", "turn.failed", "error", "tool_use",

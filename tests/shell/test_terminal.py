@@ -71,6 +71,12 @@ def test_what_is_to_be_typed_waits_until_the_agent_has_drawn_itself(tmp_path: Pa
         run.prints(f"<{'hä'.encode().hex()}0d>", "terminal")
 
 
+def test_an_agent_that_greets_before_it_sets_up_its_terminal_misses_nothing(tmp_path: Path) -> None:
+    code = "import time; print('welcome', flush=True); time.sleep(0.7)\n" + RAW
+    with running(tmp_path / "r", python(code), **PTY, typed="hi\r") as run:
+        run.prints("<68690d>", "terminal")
+
+
 def test_an_agent_that_never_prints_is_typed_at_too(tmp_path: Path) -> None:
     with running(tmp_path / "r", ("sh", "-c", "read x; echo $x$x"), **PTY, typed="ab\n") as run:
         assert run.ends()["exit"] == 0

@@ -49,7 +49,7 @@ def end(work: Work, doc: Doc, request: Request) -> Refusal | None:
     lines: dict[str, Value | None] = {**found, "note": note or None, "ended": format_wall(work.now.wall)}
     run = work.move(doc, "ended", "end", "hub", None, **lines)
     fates = [_give_back(work, run, known, asked) for known in held]
-    if outcome in ("lost", "not_started") or (outcome == "stopped" and not asked):
+    if outcome in ("lost", "not_started", "stopped") and not asked:
         _unshow(work, run)
     if outcome not in QUIET:
         _tell(work, run, fates)
@@ -58,8 +58,8 @@ def end(work: Work, doc: Doc, request: Request) -> Refusal | None:
 
 def _give_back(work: Work, run: Doc, doc: Doc, asked: bool) -> str:
     """Give back what a run held and did not hand off; return what became of it."""
-    outcome, why = run.text("outcome"), _why(run)
-    if outcome == "stopped":
+    why = _why(run)
+    if asked or run.text("outcome") == "stopped":
         # What somebody stopped is started again by somebody; what stopped with its hub, by the next one.
         _pending(work, doc, doc.number("attempt", 1), why, run.id if asked else None)
         return f"`{doc.id}` is pending again."

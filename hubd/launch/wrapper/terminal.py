@@ -28,8 +28,10 @@ WAITING_MOST = 1 << 20
 TERM = "xterm-256color"
 
 # Programs throw away what was typed before they have set up the terminal.
-_CALM = 0.3  # seconds of quiet after the first output: it has drawn itself
-_CALM_MOST = 5.0  # it may never print anything
+_LOOK = 0.3  # seconds between two looks whether something was printed
+_CALM = 1  # looks without any, once the program takes every key by itself: it has drawn itself
+_CALM_IN_LINES = 4  # while it does not: it may be about to, or it reads lines and loses none
+_MOST = 16  # it may never print anything
 
 _IUTF8 = 0o40000
 
@@ -45,8 +47,8 @@ class Terminal(Process):
         self._slave: int | None = None
         self._waiting = bytearray()
         self._typed = room.spec.typed.encode("utf-8", "replace")
-        self._noise = 0
-        self._patience = 0.0
+        self._noise = 0  # how often something was printed
+        self._looks = self._calm = 0
 
     def start(self) -> None:
         spec = self._room.spec
@@ -63,7 +65,7 @@ class Terminal(Process):
         self._watch()
         self._room.began(self._pid)
         if self._typed:
-            self._when_calm(-1)
+            self._when_calm(0)
 
     def _prepare(self) -> None:
         assert self._slave is not None
@@ -80,13 +82,16 @@ class Terminal(Process):
         return super()._read(fd)
 
     def _when_calm(self, noise: int) -> None:
-        """Type what the spec says as soon as nothing was printed between two looks, but something before."""
-        calm = noise == self._noise and noise > 0
-        if calm or self._patience >= _CALM_MOST:
+        """Type what the spec says once something was printed, and then nothing for a while."""
+        self._calm = self._calm + 1 if 0 < noise == self._noise else 0
+        if self._calm >= (_CALM_IN_LINES if self._in_lines() else _CALM) or self._looks >= _MOST:
             self.type(self._typed)
             return
-        noise, self._patience = self._noise, self._patience + _CALM
-        self._room.later(_CALM, lambda: self._when_calm(noise))
+        noise, self._looks = self._noise, self._looks + 1
+        self._room.later(_LOOK, lambda: self._when_calm(noise))
+
+    def _in_lines(self) -> bool:
+        return self._slave is not None and bool(termios.tcgetattr(self._slave)[3] & termios.ICANON)
 
     def type(self, data: bytes) -> bool:
         if self._master is None or len(self._waiting) + len(data) > WAITING_MOST:
