@@ -250,6 +250,7 @@ _RUN = _spec(
         _F("hops", Type.INT, "The most hops of the messages that it was shown."),
         _F("runtime", Type.CHOICE, "How it runs.", choices=RUNTIMES),
         _F("command", Type.LINE, "The preset, or the program."),
+        _F("stopped_by", Type.NAME, "Who asked for its stop."),
         _F("ended", Type.TIME, "When it ended."),
         _F("outcome", Type.CHOICE, "How it ended.", choices=RUN_OUTCOMES),
         _F("status", Type.LINE, "What its last STATUS line said."),

@@ -101,8 +101,8 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
     Kind.MESSAGE: {"submit": f"{_NEW} hops thread until @text=saved", **_SHOWN},
     Kind.RUN: {
         "start": f"{_MADE} agent on lease parent depth hops runtime command note @text",
-        "show": "on hops lease",
-        "stop": "note",
+        "show": "on hops lease depth",
+        "stop": "stopped_by=actor note",
         "end": "ended outcome status exit seconds session cost_usd turns input_tokens output_tokens denied "
         "branch note",
     },

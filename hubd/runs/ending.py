@@ -5,18 +5,16 @@ Rule: an exit code is one fact among others; what a client says of itself is ano
 
 from __future__ import annotations
 
-import os
 import shutil
-import stat
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubd.core.document import Value
 from hubd.core.effect import Doc
-from hubd.core.model import KINDS, Kind
+from hubd.core.model import Kind
+from hubd.core.secret import has_secret
 from hubd.core.state import State
 from hubd.core.time import format_duration
 from hubd.hub import Hub
@@ -27,15 +25,35 @@ from hubd.project import Evidence, commit_all, examine, find, retire, worktrees
 from hubd.runs.preparing import branch_of, branches, home, project_of, runtime_of
 from hubd.runs.running import Running
 
-__all__ = ["Examination", "clear_litter", "evidence_of", "examination", "keeping", "litter", "result_of"]
+__all__ = ["Examination", "evidence_of", "examination", "keeping", "result_of"]
 
 TAIL = 2000
 """Characters of its last output that are kept where a run did not end well."""
+SECRET_LEAST = 6
+"""Characters that a passed variable must have to count as a secret: a shorter one stands in any text."""
+WITHHELD = "what it printed is not shown here, because it seems to hold a secret; `hubctl logs` shows it"
 _REASONS = {"timeout": "timed_out", "stop": "stopped", "error": "not_started", "gone": "lost", "lost": "lost"}
 
 
-def result_of(running: Running, read: Result) -> dict[str, Value]:
-    """Return what is recorded of a run's end."""
+def result_of(running: Running, read: Result, base: Mapping[str, str]) -> dict[str, Value]:
+    """Return what is recorded of a run's end, without the secrets that its agent was given."""
+    given = {name: base.get(name, "") for name in running.card.texts("pass_env")}
+    secrets = {name: value for name, value in given.items() if len(value) >= SECRET_LEAST}
+    return {name: _without(value, secrets) for name, value in _result(running, read).items()}
+
+
+def _without(value: Value, secrets: Mapping[str, str]) -> Value:
+    """Return a line of a result with each secret's name in the place of the secret."""
+    if isinstance(value, tuple):
+        return tuple(_without(part, secrets) for part in value)
+    if not isinstance(value, str):
+        return value
+    for name, secret in secrets.items():
+        value = value.replace(secret, f"({name})")
+    return WITHHELD if has_secret(value.encode()) else value
+
+
+def _result(running: Running, read: Result) -> dict[str, Value]:
     ended, spent = running.ended, read.cost_usd
     outcome = _REASONS.get(str(ended.get("reason")), "failed" if read.is_error else "done")
     if outcome == "failed" and read.over_budget:
@@ -110,26 +128,12 @@ def _note(running: Running, read: Result, outcome: str) -> str:
 # work
 
 
-def litter(running: Running, cwd: str) -> tuple[Path, ...]:
-    """Return the names that a client's sandbox may leave behind where it works, as far as they are free."""
-    places = (Path(cwd) / name for name in preset_of(running.card).litter)
-    return tuple(path for path in places if not os.path.lexists(path))
-
-
-def clear_litter(running: Running) -> None:
-    """Remove the empty files that a client's sandbox has left where nothing was."""
-    for path in running.litter:
-        with suppress(OSError):
-            if stat.S_ISREG((seen := path.lstat()).st_mode) and seen.st_size == 0:
-                path.unlink()
-
-
 def keeping(hub: Hub, running: Running) -> Callable[[], str]:
     """Return the job that commits what lies in a run's worktree, or removes one that holds nothing."""
     worktree, agent = running.worktree, running.agent
     assert worktree is not None
     email = running.card.text("email") or f"{agent}@{hub.state.host}"
-    message = f"Work of {agent}, left by {running.id}"
+    message = _summary(hub.state, running) or f"Work of {agent}, left by {running.id}"
     over = not any(_goes_on(hub.state, id_) for id_ in running.run.texts("on"))
 
     def keep() -> str:
@@ -137,6 +141,15 @@ def keeping(hub: Hub, running: Running) -> Callable[[], str]:
         return retire(worktree) if over else "kept: its assignment goes on"
 
     return keep
+
+
+def _summary(state: State, running: Running) -> str:
+    """Return what the agent says of its work, if this run has handed it off."""
+    for id_ in running.run.texts("on"):
+        for handoff in state.children(id_, Kind.HANDOFF):
+            if handoff.text("run") == running.id:
+                return f"{handoff.text('summary')}\n\nHandoff {handoff.id} of {running.agent}."
+    return ""
 
 
 def _goes_on(state: State, id_: str) -> bool:
@@ -148,7 +161,8 @@ def tidying(hub: Hub, going_on: frozenset[str]) -> Callable[[], list[str]]:
     """Return the job that removes the output of old runs, and worktrees that hold nothing any more."""
     runs, days = hub.layout.runs, hub.state.settings.number("runs_days")
     folder, hub_id = home(hub), hub.state.hub_id
-    live = frozenset(d.id for d in hub.state.docs.values() if d.kind is Kind.ASSIGNMENT and not _over(d))
+    # As long as the task lives, its work may be judged, or tried again.
+    live = frozenset(d.id for d in hub.state.docs.values() if d.kind is Kind.ASSIGNMENT)
 
     def tidy() -> list[str]:
         oldest = time.time() - days * 86_400
@@ -165,10 +179,6 @@ def tidying(hub: Hub, going_on: frozenset[str]) -> Callable[[], list[str]]:
         return said
 
     return tidy
-
-
-def _over(doc: Doc) -> bool:
-    return doc.state in KINDS[Kind.ASSIGNMENT].final
 
 
 @dataclass(frozen=True, slots=True)

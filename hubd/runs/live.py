@@ -11,6 +11,7 @@ import os
 import selectors
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hubd.core import policy
@@ -21,7 +22,9 @@ from hubd.hub import Hub
 from hubd.jobs import Jobs
 from hubd.launch.control import Wrapped, reap
 from hubd.launch.engine import EngineError
-from hubd.launch.presets import keys
+from hubd.launch.granting import OWN
+from hubd.launch.litter import clear_litter
+from hubd.launch.presets import keys, preset_of
 from hubd.launch.records import Result
 from hubd.lease import LeaseError
 from hubd.looking import gather
@@ -155,6 +158,18 @@ class LiveRuns:
         if assignment is None or project is None or card.document.get("worktree") is None:
             self._start(running)
             return
+        before = (state.get(id_) for id_ in assignment.texts("after"))
+        workers = (doc.text("worker") for doc in before if doc is not None)
+        running.after = tuple(worker for worker in workers if self.ends_by_itself(worker))
+        running.assignment = assignment
+        self._make(running)
+
+    def _make(self, running: Running) -> None:
+        """Make the worktree, once all that it starts from is committed."""
+        assignment = running.assignment
+        if assignment is None or any(run in self._runs for run in running.after):
+            return
+        running.assignment = None
         make = preparing.making(self.hub, running, assignment, self.base)
         self.jobs.ask(f"worktree {assignment.id}", make, lambda made: self._made(running, made))
 
@@ -164,6 +179,8 @@ class LiveRuns:
             return
         if isinstance(made, Worktree):
             running.worktree, running.branch = made, made.branch
+            for note in made.notes:
+                self.say("info", f"{running.id}: {note}")
             self._start(running)
         else:
             hint = f"; {made.hint}" if isinstance(made, ProjectError) else ""
@@ -174,7 +191,8 @@ class LiveRuns:
         lock = -1
         try:
             spec, running.command = preparing.spec_of(self.hub, running, self.base)
-            running.litter = ending.litter(running, spec.cwd)
+            own = [str(self.hub.layout.agent(running.agent) / folder) for folder in OWN]
+            running.places = tuple(Path(place) for place in (spec.cwd, *own))
             if running.lease:
                 lock = self.hub.liveness.hand_over(running.lease)
             running.wrapped = Wrapped.start(spec, lock if lock >= 0 else None)
@@ -219,10 +237,12 @@ class LiveRuns:
 
     def _finish(self, running: Running) -> None:
         """Go on with the end of a run, as far as that is possible now."""
+        if running.phase is Phase.PREPARING:
+            self._make(running)
         if running.phase is Phase.OVER:
             if self._waits(running):
                 return
-            ending.clear_litter(running)
+            clear_litter(preset_of(running.card), running.places)
             gather(self.hub, running.agent, whole=self._alone(running))
             running.phase = Phase.KEEPING if running.worktree is not None else Phase.ENDING
             if running.worktree is not None:
@@ -239,7 +259,7 @@ class LiveRuns:
     def _end(self, running: Running) -> None:
         """Record how a run has ended. Its session is kept for the run that goes on with its assignment."""
         read = ending.read_logs(running)
-        self.hub.judge(ask("end", running.id, result=ending.result_of(running, read)))
+        self.hub.judge(ask("end", running.id, result=ending.result_of(running, read, self.base)))
         del self._runs[running.id]
         assignment = _assignment(self.hub.state.get(id_) for id_ in running.run.texts("on"))
         if read.session and assignment is not None and assignment.state == "input_required":

@@ -53,8 +53,12 @@ class Running:
     over_at: float = 0.0
     ended: dict[str, Any] = field(default_factory=dict)
     branch: str = ""
-    litter: tuple[Path, ...] = ()
-    """What its client may leave lying about, and was not there when it began."""
+    assignment: Doc | None = None
+    """What a worktree is still to be made for."""
+    after: tuple[str, ...] = ()
+    """Runs whose work this one builds on, and that are about to end."""
+    places: tuple[Path, ...] = ()
+    """Where its client's sandbox may leave something lying about."""
 
     @property
     def id(self) -> str:

@@ -11,6 +11,7 @@ what the words of BEHAVE say. Nothing of hubd is imported.
     tell NAME       write a message
     hold FILE       wait until a file is there
     write FILE      write a file where it is
+    blab            print the secret it was given
     say N           print N bytes
     fork            leave children: in sessions of their own, deaf to SIGTERM, holding every descriptor
     deaf            ignore SIGTERM and SIGINT
@@ -163,6 +164,8 @@ def main() -> None:
                     time.sleep(0.02)
             case "write":
                 Path(next(words)).write_text(f"by {RUN}\n")
+            case "blab":
+                print(f"my key is {os.environ['CANARY']}", flush=True)
             case "say":
                 left, line = int(next(words)), b"x" * 79 + b"\n"
                 while left > 0:

@@ -225,14 +225,15 @@ def test_stopping_a_parent_stops_its_children(yard: Yard, hubd: Running) -> None
 def test_a_secret_that_is_passed_on_reaches_the_agent_and_nothing_else(yard: Yard) -> None:
     secret = "canary-7c1e5a9d3b"
     with Running(yard.root, CANARY=secret, UNASKED="stray-value-9d2") as hubd:
-        yard.card("backend", behave=f"hold {yard.root.parent / 'gate'} work", pass_env="[CANARY]")
+        yard.card("backend", behave=f"hold {yard.root.parent / 'gate'} work blab", pass_env="[CANARY]")
         round_ = yard.task("backend")
         run = up(yard, hubd, "backend")
         for pid in processes(run):
             assert secret.encode() not in Path("/proc", str(pid), "cmdline").read_bytes()
             assert b"stray-value-9d2" not in Path("/proc", str(pid), "environ").read_bytes()
         (yard.root.parent / "gate").touch()
-        yard.ended()
+        (run_,) = yard.ended()
+        assert "my key is (CANARY)" in run_
         handoff = yard.find("operator", f"{round_}.a1.h1.md").read_text()
         assert hashlib.sha256(secret.encode()).hexdigest()[:12] in handoff, "the agent had it"
         log = hubd.log()
@@ -240,4 +241,5 @@ def test_a_secret_that_is_passed_on_reaches_the_agent_and_nothing_else(yard: Yar
     everything = yard.git("log", "--all", "-p")
     assert secret not in everything
     kept = [p for p in yard.root.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()]
-    assert not kept
+    assert [p.name for p in kept] == ["stdout.log"], "only where the agent itself has printed it"
+    assert kept[0].stat().st_mode & 0o077 == 0

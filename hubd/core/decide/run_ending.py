@@ -51,8 +51,9 @@ def end(work: Work, doc: Doc, request: Request) -> Refusal | None:
     fates = [_give_back(work, run, known, asked) for known in held]
     if outcome in ("lost", "not_started", "stopped") and not asked:
         _unshow(work, run)
-    if outcome not in QUIET:
-        _tell(work, run, fates)
+    undone = _undone(work, run) if outcome == "done" else []
+    if outcome not in QUIET or undone:
+        _tell(work, run, fates + undone)
     return None
 
 
@@ -101,6 +102,17 @@ def _unshow(work: Work, run: Doc) -> None:
         doc = work.get(id_)
         if doc is not None and doc.kind is not Kind.ASSIGNMENT and doc.text("shown") == run.id:
             work.move(doc, doc.state, "unshow", shown=None)
+
+
+def _undone(work: Work, run: Doc) -> list[str]:
+    """Return what a run left as it was though all seemed well: nobody is started for that again."""
+    kinds = (Kind.TASK, Kind.ROUND, Kind.QUESTION)
+    docs = [doc for id_ in run.texts("on") if (doc := work.get(id_)) is not None and doc.kind in kinds]
+    return [
+        f"It left `{doc.id}` as it was, {doc.state}; `hubctl start {run.text('agent')}` tries again."
+        for doc in docs
+        if doc.text("shown") == run.id
+    ]
 
 
 def _tell(work: Work, run: Doc, fates: list[str]) -> None:

@@ -212,7 +212,8 @@ def show(work: Work, doc: Doc, request: Request) -> Refusal | None:
     heard, hops = [d for d in fitting if d.kind is Kind.MESSAGE], _hops(fitting)
     if not any(work.state.is_person(message.text("from")) for message in heard):
         hops = max(hops, doc.number("hops"))  # else a person has written: it begins anew
-    lines: dict[str, Value | None] = {"on": on, "hops": str(hops) if hops else None}
+    depth = max(doc.number("depth"), lineage(work.state, (known.id for known in fitting))[0])
+    lines: dict[str, Value | None] = {"on": on, "hops": str(hops) if hops else None, "depth": str(depth)}
     if any(known.kind is Kind.ASSIGNMENT and known.id == on[0] for known in fitting):
         lines["lease"] = str(work.seq)  # it gave back what it was started for, and has it again
     work.move(doc, "started", "show", "hub", None, **lines)
@@ -267,10 +268,12 @@ def stop(work: Work, doc: Doc, request: Request) -> Refusal | None:
     flaw = work.check(doc, "stop", "stopping", request.actor)
     if flaw is not None:
         return flaw
-    work.move(doc, "stopping", "stop", request.actor, note=request.text("note") or None)
+    by, note = request.actor, request.text("note") or None
+    work.move(doc, "stopping", "stop", by, stopped_by=by, note=note)
     for run in work.state.runs():
         if run.state == "started" and _is_below(work, run, doc.id):
-            work.move(run, "stopping", "stop", note=f"{doc.id}, which led to it, was stopped")
+            note = f"{doc.id}, which led to it, was stopped"
+            work.move(run, "stopping", "stop", stopped_by=by, note=note)
     return None
 
 

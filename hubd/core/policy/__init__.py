@@ -14,7 +14,8 @@ An agent's card says when it is started (`launch`) and stopped (`shutdown`):
   always  so, and when it is not there            idle    when it works on nothing, and says nothing for
                                                           `idle_timeout`
 
-One that is always there is never stopped by its card; to keep it down, pause it.
+One that is always there is never stopped by its card. Where a person stopped it, it stays down until somebody
+starts it, its card is saved, or there is work for it; to keep it down for all that, pause it.
 
     terms.py      the words: what is seen, what is planned
     account.py    what the runs of the last day say

@@ -30,6 +30,7 @@ class _Past:
     began: list[datetime] = field(default_factory=list)
     costs: list[tuple[datetime, float]] = field(default_factory=list)
     failures: int = 0
+    stopped: str = ""
     last_end: datetime | None = None
     known: set[str] = field(default_factory=set)
     over: deque[tuple[datetime, str]] = field(default_factory=deque)
@@ -61,7 +62,7 @@ class Account:
         """Forget how its runs ended: a person started it, or its card was saved. What they cost remains."""
         past = self._agents.get(agent)
         if past is not None:
-            past.failures, past.last_end = 0, None
+            past.failures, past.last_end, past.stopped = 0, None, ""
 
     def _run(self, run: Doc) -> None:
         past = self._agents.setdefault(run.text("agent"), _Past())
@@ -86,6 +87,8 @@ class Account:
             past.failures = 0
         elif outcome in FAILURES:
             past.failures += 1
+        if outcome == "stopped" and run.text("stopped_by") not in ("", "hub"):
+            past.stopped = run.text("stopped_by")
         _prune(past, ended)
 
     # reading
@@ -104,6 +107,11 @@ class Account:
         """Return how many of its runs failed in a row, up to now."""
         past = self._agents.get(agent)
         return 0 if past is None else past.failures
+
+    def stopped_by(self, agent: str) -> str:
+        """Return who stopped its last run by hand; empty once it was started again, or its card was saved."""
+        past = self._agents.get(agent)
+        return "" if past is None else past.stopped
 
     def last_end(self, agent: str) -> datetime | None:
         """Return when the last of its runs ended that is not forgiven."""

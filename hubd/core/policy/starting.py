@@ -142,6 +142,14 @@ class Starting:
         """Return whether an agent that is always there is not. It rests for `backoff` after each run."""
         if agent.policy != "always" or agent.begun or self._staying(agent.runs):
             return False
+        by = self.account.stopped_by(agent.name)
+        if by:
+            said, hint = (
+                f"{by} stopped it",
+                f"`hubctl start {agent.name}` starts it, or its card, saved again",
+            )
+            self.held.append(Held(agent.name, (), "stopped", said, hint))
+            return False
         return self._rested(agent.name, self.settings.seconds("backoff"))
 
     def _rested(self, name: str, rest: float) -> bool:
