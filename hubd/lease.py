@@ -297,7 +297,8 @@ class Liveness:
     def hand_over(self, number: int) -> int:
         """Hold this lease's lock for a process that is about to be started, and return its descriptor.
 
-        The lock lives as long as any copy of the descriptor: pass it on, then close it here. Raises LeaseError.
+        The lock lives as long as any copy of the descriptor: pass it on, then close it here.
+        Raises LeaseError.
         """
         path = self._path(number)
         try:

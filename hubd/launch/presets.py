@@ -69,6 +69,8 @@ class Preset:
     """The programs without which it cannot confine the commands it runs."""
     open_shell: bool = False
     """Whether its commands may write wherever its user may, whatever else it is told."""
+    speaks_only: bool = False
+    """It has no tools with which it could save a handoff: the hub does that for it, from its last words."""
     litter: tuple[str, ...] = ()
     """Patterns of what its sandbox makes in the folders that it opens, and leaves when it is killed."""
 
@@ -177,8 +179,9 @@ _PRESETS = (
         instructions=("AGENTS.md", "CLAUDE.md"),
         mcp=("opencode.json", "opencode.jsonc"),
     ),
-    Preset(  # it has no tools: it edits the files it is told of, and cannot save a handoff
+    Preset(
         name="aider",
+        speaks_only=True,  # it edits the files that it is told of, and no others
         program="aider",
         argv=(*_AIDER, "--yes-always", "--no-pretty", "--no-stream", "--message-file={prompt_file}"),
         terminal=_AIDER,

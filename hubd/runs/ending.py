@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hubd.core.document import Value
+from hubd.core.document import Value, document
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
 from hubd.core.secret import has_secret
@@ -21,11 +21,12 @@ from hubd.hub import Hub
 from hubd.launch.presets import preset_of
 from hubd.launch.records import Result
 from hubd.launch.results import read_result, share
+from hubd.layout import Layout
 from hubd.project import Evidence, commit_all, examine, find, retire, worktrees
 from hubd.runs.preparing import branch_of, branches, home, project_of, runtime_of
 from hubd.runs.running import Running
 
-__all__ = ["Examination", "evidence_of", "examination", "keeping", "result_of"]
+__all__ = ["Examination", "evidence_of", "examination", "hand_off_for", "keeping", "result_of"]
 
 TAIL = 2000
 """Characters of its last output that are kept where a run did not end well."""
@@ -126,6 +127,26 @@ def _note(running: Running, read: Result, outcome: str) -> str:
 
 
 # work
+
+
+def hand_off_for(layout: Layout, running: Running) -> None:
+    """Save the handoff of an agent that has no tools to save one, if it ended well, from its last words."""
+    ended = running.ended.get("reason") == "exit"
+    if not (preset_of(running.card).speaks_only and ended and running.lease):
+        return
+    read = read_logs(running)
+    if read.is_error or read.status.startswith(("blocked", "waiting")):
+        return
+    said = [line for line in read.text.splitlines() if line.strip() and not line.startswith("STATUS:")]
+    header: dict[str, Value] = {
+        "kind": "handoff", "assignment": running.run.texts("on")[0], "lease": str(running.lease),
+        "outcome": "done", "summary": (said[-1].strip() if said else f"{running.agent} has ended")[:300],
+        **({"branch": running.branch} if running.branch else {}),
+    }  # fmt: skip
+    name = f"handoff-{running.id}.md"
+    aside = layout.drafts(running.agent) / name
+    aside.write_bytes(document(header, "\n".join(said) + "\n").render())
+    aside.replace(layout.outbox(running.agent) / name)
 
 
 def keeping(hub: Hub, running: Running) -> Callable[[], str]:

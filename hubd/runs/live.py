@@ -243,6 +243,7 @@ class LiveRuns:
             if self._waits(running):
                 return
             clear_litter(preset_of(running.card), running.places)
+            ending.hand_off_for(self.hub.layout, running)
             gather(self.hub, running.agent, whole=self._alone(running))
             running.phase = Phase.KEEPING if running.worktree is not None else Phase.ENDING
             if running.worktree is not None:

@@ -1,6 +1,6 @@
-"""The whole story with the real clients: hubd starts Claude Code and Codex, each in a worktree of one project.
+"""The whole story with the real clients: hubd starts Claude Code and Codex in worktrees of one project.
 
-The model is a stub that follows its prompt; the programs, their tools, their sandboxes, git and hubd are real.
+The model is a stub that follows its prompt; the programs, their tools and sandboxes, git and hubd are real.
 """
 
 from __future__ import annotations
@@ -27,6 +27,12 @@ def card(yard: Yard, name: str, client: str) -> None:
     )  # fmt: skip
 
 
+def looked_at(handoff: Path) -> str:
+    """Return a handoff as soon as the hub has looked at its work."""
+    text = handoff.read_text() if handoff.exists() else ""
+    return text if "evidence:" in text else ""
+
+
 def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verified_work(
     tmp_path: Path,
 ) -> None:
@@ -46,10 +52,7 @@ def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verifie
             round_ = yard.task("backend", after="  - to: reviewer\n    goal: Say it again\n    after: [1]\n")
             for part in ("a1", "a2"):
                 look = yard.root / f"agents/operator/inbox/{round_}.{part}.h1.md"
-                handoff = until(
-                    lambda look=look: text if look.exists() and "evidence:" in (text := look.read_text()) else "",
-                    f"the handoff of {part} in {hubd.log()}", PATIENCE,
-                )  # fmt: skip
+                handoff = until(lambda look=look: looked_at(look), f"{part}, in {hubd.log()}", PATIENCE)
                 assert field(handoff, "evidence") == "verified", handoff
             runs = yard.ended(2)
             assert [field(r, "command") for r in runs] == ["claude", "codex"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +115,20 @@ def test_a_worktree_that_cannot_be_made_starts_no_process_and_says_why(yard: Yar
     run = yard.ended()[0]
     assert field(run, "outcome") == "not_started"
     assert "no-such-branch" in run
+
+
+def test_the_hub_hands_off_for_a_client_that_has_no_tools_to_do_so(yard: Yard, tmp_path: Path) -> None:
+    # A program of this name stands for the client, which may not be here: it edits, it speaks, and no more.
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "aider").write_text(
+        "#!/bin/sh\necho done > edited.txt\necho I have edited it.\necho STATUS: done\n"
+    )
+    (programs / "aider").chmod(0o755)
+    with Running(yard.root, PATH=f"{programs}:{os.environ['PATH']}"):
+        yard.card("backend", command="aider", env="", directory=str(yard.project), worktree="{base: main}")
+        round_ = yard.task("backend")
+        handoff = evidence(yard, f"{round_}.a1.h1")
+        assert field(handoff, "summary") == "I have edited it."
+        assert git(yard.project, "show", f"hub/{round_}.a1:edited.txt") == "done"
+        assert field(yard.ended()[0], "outcome") == "done"

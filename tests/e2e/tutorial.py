@@ -24,7 +24,7 @@ ONCE = (
 )  # fmt: skip
 """How commands begin that change something: they are run once."""
 ACTIONS = re.compile(
-    r"Save as `(?P<path>[^`]+)`:\n\n```markdown\n(?P<text>.*?)```"
+    r"Save\s+as\s+`(?P<path>[^`]+)`:\n\n```markdown\n(?P<text>.*?)```"
     r"|In `(?P<edited>[^`]+)`,\s+change\s+`(?P<old>[^`]+)`\s+to\s+`(?P<new>[^`]+)`"
     r"(?:,\s+and\s+add\s+the\s+line\s+`(?P<more>[^`]+)`\s+below\s+it)?"
     r"|```console\n(?P<console>.*?)```",
@@ -97,13 +97,18 @@ def matches(expected: str, shown: str) -> bool:
 
 def plain(text: str) -> str:
     """Text without what differs between two honest runs."""
+    text = re.sub(r"fix-the-login-r…rect-[0-9a-z]+", "TASK", text)
     text = TASK.sub("TASK", text)
     text = re.sub(r"/\S*/mail\b|~/mail\b", "MAIL", text)
     text = re.sub(r"\b[mbq]-[0-9a-z]{4,}\b", "ID", text)
+    text = re.sub(r"\brun-[0-9a-z]{4,}\b", "RUN", text)
+    text = re.sub(r"/\S*/shop\b|~/shop\b", "SHOP", text)
     text = re.sub(r"\b[0-9a-f]{7,40}\b", "HASH", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
     text = re.sub(r"process \d+", "process N", text)
     text = re.sub(r"\b(now|\d+[smh] ago)\b", "AGO", text)
+    text = re.sub(r"(?<= )\d+(?:ms|[smh])\b", "SPAN", text)
+    text = re.sub(r"\$\d+\.\d+", "COST", text)
     return re.sub(r"[ \t]+", " ", text)
 
 

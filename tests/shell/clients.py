@@ -71,7 +71,7 @@ class Client:
             self.run.listen()
             return text in self.seen
 
-        until(look, f"{text!r} in {self.seen[-300:]!r} {self.heard[-3:]}")
+        until(look, lambda: f"{text!r} in {self.seen[-300:]!r} {self.heard[-3:]}")
 
     def hears(self, kind: bytes) -> bytes:
         def look() -> list[bytes]:
@@ -80,7 +80,7 @@ class Client:
             self.run.listen()
             return self.told(kind)
 
-        return until(look, f"{kind!r} in {self.heard[-3:]}")[-1]
+        return until(look, lambda: f"{kind!r} in {self.heard[-3:]}")[-1]
 
     def is_let_go(self) -> None:
         def look() -> bool:

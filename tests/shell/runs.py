@@ -34,14 +34,16 @@ def new_hub() -> str:
     return f"test-{os.getpid()}-{time.monotonic_ns()}-{next(_numbers)}"
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = DEADLINE) -> T:
+def until(look: Callable[[], T | None], what: str | Callable[[], str], seconds: float = DEADLINE) -> T:
     """Return what `look` gives as soon as it is something; fail when that takes too long."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found:
             return found
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain: {what}"
+        if time.monotonic() > deadline:
+            said = what if isinstance(what, str) else what()
+            raise AssertionError(f"waited {seconds:g} s in vain: {said}")
         time.sleep(0.005)
 
 
@@ -112,7 +114,7 @@ class Run:
             assert wanted or not any(each["event"] == "ended" for each in self.events), self.events
             return wanted
 
-        return until(found, f"{event} in {self.events}", seconds)
+        return until(found, lambda: f"{event} in {self.events}", seconds)
 
     @property
     def pid(self) -> int:
@@ -137,7 +139,7 @@ class Run:
             found = self.log(name)
             return found if text in found else ""
 
-        return until(look, f"{text!r} in {name}: {self.log(name)[-500:]!r} {self.events}")
+        return until(look, lambda: f"{text!r} in {name}: {self.log(name)[-500:]!r} {self.events}")
 
     def close(self) -> None:
         self.wrapped.kill()
@@ -215,12 +217,12 @@ if "-hidden" in how:
 seen = b""
 while len(seen) < MOST:
     seen += os.read(ready, 100)
-print("ready", flush=True)
-if how.startswith("leave"):
-    sys.exit(0)
 if how.startswith("deaf"):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+print("ready", flush=True)
+if how.startswith("leave"):
+    sys.exit(0)
 while True:
     time.sleep(600)
 """

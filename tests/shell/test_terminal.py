@@ -14,13 +14,24 @@ from tests.shell.runs import PATH, python, ran, running, until
 PTY = {"runtime": "pty"}
 
 LINES = """
-import signal, os, sys
-def say(text):  # at any moment, also in the midst of another one
+import os, select, signal
+woken, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
+signal.signal(signal.SIGWINCH, lambda *_: None)
+def say(text):
     os.write(1, text.encode() + b"\\n")
-signal.signal(signal.SIGWINCH, lambda *_: say("size %dx%d" % os.get_terminal_size(0)))
 say("ready")
-for line in sys.stdin:
-    say("got " + repr(line))
+while True:
+    ready, _, _ = select.select([0, woken], [], [])
+    if woken in ready:
+        os.read(woken, 100)
+        say("size %dx%d" % os.get_terminal_size(0))
+    if 0 in ready:
+        line = os.read(0, 5000)
+        if not line:
+            break
+        say("got " + repr(line.decode()))
 say("eof")
 """
 """An agent that repeats every line, and says its size whenever that changes."""
