@@ -47,7 +47,7 @@ _QUIET = 3
 _PAUSE = 0.01
 """Between two looks that find nothing: a process in the midst of an exec shows no environment."""
 _SIGHTS = 50
-_NEWEST = 64
+_NEWEST = 8
 
 
 def sweep(tag: str, grace: float = 0.0, spare: Collection[str] = (), seconds: float = 30.0) -> int:
@@ -91,6 +91,7 @@ class Tree:
         self._spare = frozenset(spare)
         self._groups = [group] if group else [] if root else self._abandoned()
         self._reaped = reaped
+        self._mine: set[int] = set()  # by the latest look, as is the next
         self._mixed: set[int] = set()
         self._untouchable: set[tuple[int, int]] = set()
 
@@ -101,7 +102,7 @@ class Tree:
     def find(self) -> dict[int, Process]:
         """Return all processes of the run that may still do something."""
         processes = table()
-        mine = ours(processes)
+        mine = self._mine = ours(processes)
         seeds = below([self._root], processes) if self._root else set()
         seeds.update(pid for group in self._groups for pid in group.pids())
         seeds.update(pid for pid in processes.keys() - seeds - mine if self._owns(pid))
@@ -145,8 +146,7 @@ class Tree:
             caught = self._chase()
             ended.update(found, caught)
             quiet = 0 if left or caught else quiet + 1
-            # For the one who adopts, to be without children is proof. A look at the table is none, so look
-            # again.
+            # To be without children is proof for the one who adopts. A look at the table is none: look again.
             childless = self.reap()
             sure = childless if self._root and not self._untouchable else quiet >= _QUIET
             if (sure and not left) or time.monotonic() > deadline:
@@ -173,17 +173,18 @@ class Tree:
     def _chase(self) -> set[int]:
         """Kill those that are never there for long, but start the next one and are gone: at first sight."""
         caught: set[int] = set()
-        mine = {os.getpid(), os.getppid()}
         for _ in range(_SIGHTS):
+            self.reap()
             if self._root:
-                seen = children()  # an orphan is ours, and its number is nobody else's before we reap it
+                seen = children()  # orphans are ours, and their numbers nobody else's before we reap them
             else:
-                seen = [pid for pid in newest(_NEWEST) if pid not in mine and self._owns(pid)]
+                seen = [pid for pid in newest(_NEWEST) if pid not in self._mine and self._owns(pid)]
+            # By number, without another look: there is no time for one.
             for pid in seen:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
             caught.update(seen)
-            if not seen:
+            if self._root and not seen:
                 break
         return caught
 

@@ -43,7 +43,8 @@ def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verifie
     (yard.project / "README.md").write_text("A project.\n")
     git(yard.project, "add", ".")
     git(yard.project, "commit", "-q", "-m", "Begin")
-    with serving(works({"hello.txt": "Hello, world.\n"})) as served:
+    again, first = works({"again.txt": "Hello again.\n"}, "cat again.txt hello.txt"), works()
+    with serving(lambda seen: (again if "Say it again" in seen.prompt else first)(seen)) as served:
         clients = {**served.claude(tmp_path / "claude"), **served.codex(tmp_path / "codex")}
         path = f"{BIN}:{os.environ['PATH']}"
         with Running(yard.root, PATH=path, **clients) as hubd:
@@ -59,6 +60,7 @@ def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verifie
             assert [field(r, "outcome") for r in runs] == ["done", "done"]
             assert all(field(r, "session") for r in runs)
             assert float(field(runs[0], "cost_usd")) > 0
-    assert "hello.txt" in git(yard.project, "ls-tree", "--name-only", f"hub/{round_}.a2")
+    files = git(yard.project, "ls-tree", "--name-only", f"hub/{round_}.a2").split()
+    assert files == ["README.md", "again.txt", "hello.txt"], "the second builds on the first"
     assert git(yard.project, "status", "--porcelain") == ""
     assert yard.verified()

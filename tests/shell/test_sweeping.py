@@ -297,11 +297,12 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", 
 print("swept", sweep(sys.argv[3]), child.wait(), flush=True)
 """
     tag = f"{new_hub()}:run-3"
+    above = 'sh -c \'"$@"; echo and\' sh "$@"; echo still here'
     done = subprocess.run(
-        ("sh", "-c", '"$@"; echo still here', "sh", *python(code, mark, str(ROOT), tag)),
+        ("sh", "-c", above, "sh", *python(code, mark, str(ROOT), tag)),
         env={**PATH, TAG: tag}, capture_output=True, text=True, timeout=30,
     )  # fmt: skip
-    assert done.stdout == "swept 1 -9\nstill here\n", done.stderr
+    assert done.stdout == "swept 1 -9\nand\nstill here\n", done.stderr
 
 
 @pytest.mark.skipif(not CGROUPS, reason="no cgroup v2 of our own")

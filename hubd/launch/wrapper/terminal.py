@@ -52,8 +52,7 @@ class Terminal(Process):
 
     def start(self) -> None:
         spec = self._room.spec
-        # Both ends are kept: while a program has closed its own, the terminal must not look as if it were
-        # gone.
+        # Both ends are kept: while a program has closed its own, the terminal must not seem to be gone.
         self._master, self._slave = os.openpty()
         self._prepare()
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", spec.rows, spec.columns, 0, 0))
