@@ -46,7 +46,7 @@ _ROUNDS = 40
 _QUIET = 3
 _PAUSE = 0.01
 """Between two looks that find nothing: a process in the midst of an exec shows no environment."""
-_SIGHTS = 50
+_SIGHTS = 20
 _NEWEST = 8
 
 

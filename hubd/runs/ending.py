@@ -36,11 +36,16 @@ WITHHELD = "what it printed is not shown here, because it seems to hold a secret
 _REASONS = {"timeout": "timed_out", "stop": "stopped", "error": "not_started", "gone": "lost", "lost": "lost"}
 
 
-def result_of(running: Running, read: Result, base: Mapping[str, str]) -> dict[str, Value]:
-    """Return what is recorded of a run's end, without the secrets that its agent was given."""
+def result_of(
+    running: Running, read: Result, base: Mapping[str, str], typical: float | None = None
+) -> dict[str, Value]:
+    """Return what is recorded of a run's end, without the secrets that its agent was given.
+
+    `typical`: the seconds that runs of this agent take which end well, for a hint where one had no more time.
+    """
     given = {name: base.get(name, "") for name in running.card.texts("pass_env")}
     secrets = {name: value for name, value in given.items() if len(value) >= SECRET_LEAST}
-    return {name: _without(value, secrets) for name, value in _result(running, read).items()}
+    return {name: _without(value, secrets) for name, value in _result(running, read, typical).items()}
 
 
 def _without(value: Value, secrets: Mapping[str, str]) -> Value:
@@ -54,7 +59,7 @@ def _without(value: Value, secrets: Mapping[str, str]) -> Value:
     return WITHHELD if has_secret(value.encode()) else value
 
 
-def _result(running: Running, read: Result) -> dict[str, Value]:
+def _result(running: Running, read: Result, typical: float | None) -> dict[str, Value]:
     ended, spent = running.ended, read.cost_usd
     outcome = _REASONS.get(str(ended.get("reason")), "failed" if read.is_error else "done")
     if outcome == "failed" and read.over_budget:
@@ -72,7 +77,7 @@ def _result(running: Running, read: Result) -> dict[str, Value]:
     if read.denied:
         found["denied"] = tuple(read.denied)
     if outcome != "done" or read.error:
-        found["note"] = _note(running, read, outcome)
+        found["note"] = _note(running, read, outcome, typical)
     elif read.text:
         found["note"] = read.text[-TAIL:]
     return found
@@ -113,17 +118,25 @@ def _exit(ended: Mapping[str, object]) -> str:
     return "" if ended.get("exit") is None else str(ended["exit"])
 
 
-def _note(running: Running, read: Result, outcome: str) -> str:
+def _note(running: Running, read: Result, outcome: str, typical: float | None) -> str:
     """Return what happened, and the end of what it said."""
     parts = [str(running.ended.get("error") or ""), read.error]
     if outcome == "stopped":
         parts.append(running.stop)
     if outcome == "timed_out":
-        parts.append(f"it ran for {format_duration(float(running.ended.get('seconds') or 0))}")
+        parts.append(_too_long(float(running.ended.get("seconds") or 0), typical))
     tail = read.text or _log(running.folder / "stdout.log").decode("utf-8", "replace")[-TAIL:]
     complaint = _log(running.folder / "stderr.log").decode("utf-8", "replace")[-TAIL // 2 :]
     parts += [tail[-TAIL:].strip(), complaint.strip()]
     return "\n\n".join(dict.fromkeys(part for part in parts if part))
+
+
+def _too_long(seconds: float, typical: float | None) -> str:
+    said = f"it ran for {format_duration(seconds)}"
+    if typical is None:
+        return f"{said}; no run of it has ended well lately: is its `timeout` long enough?"
+    usual = f"its runs that end well take {format_duration(typical)}"
+    return f"{said}; {usual}: " + ("raise its `timeout`" if typical > seconds / 2 else "it may have hung")
 
 
 # work

@@ -48,6 +48,7 @@ class Launcher:
         self._selector = selector
         self._jobs = Jobs()
         self._runs = LiveRuns(hub, selector, self._jobs, say, self.base)
+        self._runs.typical = self.account.typical
         self._steps: deque[Step] = deque()
         self._lost: deque[str] = deque()
         self._postponed: dict[str, list[Doc]] = {}

@@ -51,6 +51,7 @@ class LiveRuns:
         self.jobs = jobs
         self._selector = selector
         self._runs: dict[str, Running] = {}
+        self.typical: Callable[[str], float | None] = lambda _: None
         self._sessions: dict[tuple[str, str], Result] = {}
 
     def __len__(self) -> int:
@@ -260,7 +261,8 @@ class LiveRuns:
     def _end(self, running: Running) -> None:
         """Record how a run has ended. Its session is kept for the run that goes on with its assignment."""
         read = ending.read_logs(running)
-        self.hub.judge(ask("end", running.id, result=ending.result_of(running, read, self.base)))
+        result = ending.result_of(running, read, self.base, self.typical(running.agent))
+        self.hub.judge(ask("end", running.id, result=result))
         del self._runs[running.id]
         assignment = _assignment(self.hub.state.get(id_) for id_ in running.run.texts("on"))
         if read.session and assignment is not None and assignment.state == "input_required":

@@ -112,3 +112,22 @@ def test_how_long_until_a_limit_lets_somebody_go_on() -> None:
     assert account.affordable_in("backend", 2.5, now) == pytest.approx(24 * 3600 - 1200, abs=0.1)
     assert account.affordable_in("backend", 1, now) == pytest.approx(24 * 3600 - 600, abs=0.1)
     assert account.launch_in("tester", 1, now) == account.affordable_in("tester", 1, now) == 0
+
+
+def test_what_is_typical_is_the_median_of_the_runs_that_ended_well() -> None:
+    staff = Staff()
+    assert staff.account.typical("backend") is None
+    for outcome, seconds in (("done", "10"), ("done", "30"), ("failed", "1"), ("done", "20")):
+        staff.end(staff.begin("backend"), outcome, seconds=seconds)
+    assert staff.account.typical("backend") == 20
+    assert staff.account.typical("tester") is None
+
+
+def test_a_stop_by_hand_holds_until_somebody_starts_the_agent_again() -> None:
+    staff = Staff()
+    staff.end(staff.begin("backend"), "stopped", stopped_by="hub")
+    assert staff.account.stopped_by("backend") == ""
+    staff.end(staff.begin("backend"), "stopped", stopped_by="operator")
+    assert staff.account.stopped_by("backend") == "operator"
+    staff.begin("backend", by="operator")
+    assert staff.account.stopped_by("backend") == ""

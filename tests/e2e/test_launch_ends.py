@@ -64,6 +64,7 @@ def test_a_run_ends_when_its_time_is_over(yard: Yard, hubd: Running) -> None:
     yard.card("backend", launch="manual")
     gone(field(run, "id"))
     assert "it ran for" in run
+    assert "is its `timeout` long enough?" in run
     assert field(yard.find("backend", f"{round_}.a1.md").read_text(), "attempt") == "2"
 
 

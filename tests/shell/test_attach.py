@@ -15,7 +15,7 @@ import pytest
 from hubd.launch.attach import NotAttached, attach, key, send
 from hubd.launch.framing import FRAME_MOST, BadFrame, Frames, frame
 from tests.shell.clients import Client, attached
-from tests.shell.runs import python, running, status
+from tests.shell.runs import python, running, status, until
 from tests.shell.test_terminal import LINES, PTY
 
 
@@ -65,27 +65,38 @@ def test_a_socket_that_a_killed_wrapper_has_left_is_replaced(tmp_path: Path) -> 
         one.sees("ready")
 
 
+SIZES = ["100x30", "80x24", "100x30", "81x25"]
+
+
+def sees_sizes(client: Client, count: int) -> None:
+    """Wait until the agent has said so many sizes, in this order."""
+
+    def look() -> bool:
+        client.listen()
+        return re.findall(r"size (\S+)\r", client.seen) == SIZES[:count]
+
+    until(look, lambda: f"{SIZES[:count]} in {client.seen!r}")
+
+
 def test_the_window_is_as_large_as_that_of_who_did_something_last(tmp_path: Path) -> None:
     with running(tmp_path / "r", python(LINES), **PTY) as run:
         run.prints("ready", "terminal")
         with attached(run, (100, 30)) as one:
-            one.sees("size 100x30")
+            sees_sizes(one, 1)
             with attached(run, (80, 24)) as two:
-                one.sees("size 80x24")
+                sees_sizes(one, 2)
                 one.type("x")
-                two.sees("size 100x30")
+                sees_sizes(two, 3)
                 two.say(b"S", b'{"columns": 81, "rows": 25}')
-                one.sees("size 81x25")
+                sees_sizes(one, 4)
             with attached(run) as three:  # one that does not mind
                 three.type("y\n")
                 three.sees("got 'xy\\n'")
         run.wrapped.type("z\n")
         run.prints("got 'z\\n'", "terminal")
-        assert re.findall(r"size (\S+)", run.log("terminal").replace("\r", "")) == [
-            "100x30", "80x24", "100x30", "81x25",
-        ]  # fmt: skip
+        assert re.findall(r"size (\S+)\r", run.log("terminal")) == SIZES
     sizes = [json.loads(line) for line in (run.folder / "terminal.cast").read_text().splitlines()[1:]]
-    assert [text for _, kind, text in sizes if kind == "r"] == ["100x30", "80x24", "100x30", "81x25"]
+    assert [text for _, kind, text in sizes if kind == "r"] == SIZES
 
 
 def test_who_comes_back_with_the_same_window_sees_the_screen_drawn_anew(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
+from statistics import median
 
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
@@ -31,6 +32,7 @@ class _Past:
     costs: list[tuple[datetime, float]] = field(default_factory=list)
     failures: int = 0
     stopped: str = ""
+    took: deque[float] = field(default_factory=lambda: deque(maxlen=50))
     last_end: datetime | None = None
     known: set[str] = field(default_factory=set)
     over: deque[tuple[datetime, str]] = field(default_factory=deque)
@@ -85,6 +87,7 @@ class Account:
         outcome = run.text("outcome")
         if outcome == "done":
             past.failures = 0
+            past.took.append(_amount(run.text("seconds")))
         elif outcome in FAILURES:
             past.failures += 1
         if outcome == "stopped" and run.text("stopped_by") not in ("", "hub"):
@@ -112,6 +115,11 @@ class Account:
         """Return who stopped its last run by hand; empty once it was started again, or its card was saved."""
         past = self._agents.get(agent)
         return "" if past is None else past.stopped
+
+    def typical(self, agent: str) -> float | None:
+        """Return the median of the seconds that its latest good runs took; None without any."""
+        past = self._agents.get(agent)
+        return median(past.took) if past is not None and past.took else None
 
     def last_end(self, agent: str) -> datetime | None:
         """Return when the last of its runs ended that is not forgiven."""
