@@ -46,8 +46,9 @@ def test_claude_works_codex_follows_on_its_branch_and_the_person_reviews_verifie
     again, first = works({"again.txt": "Hello again.\n"}, "cat again.txt hello.txt"), works()
     with serving(lambda seen: (again if "Say it again" in seen.prompt else first)(seen)) as served:
         clients = {**served.claude(tmp_path / "claude"), **served.codex(tmp_path / "codex")}
+        (tmp_path / "tmp").mkdir()  # Codex keeps its sandbox out of a home that lies below it
         path = f"{BIN}:{os.environ['PATH']}"
-        with Running(yard.root, PATH=path, **clients) as hubd:
+        with Running(yard.root, PATH=path, TMPDIR=str(tmp_path / "tmp"), **clients) as hubd:
             card(yard, "backend", "claude")
             card(yard, "reviewer", "codex")
             round_ = yard.task("backend", after="  - to: reviewer\n    goal: Say it again\n    after: [1]\n")

@@ -51,7 +51,9 @@ def follower(tmp_path: Path) -> Iterator[Follower]:
     needs("claude", "codex")
     with serving(model()) as served:
         logged_in(tmp_path, served)
-        reader = Follower(tmp_path, {**AUTHOR, "PATH": f"{BIN}:{os.environ['PATH']}"}, patience=60.0)
+        (tmp_path / "tmp").mkdir()  # Codex keeps its sandbox out of a home that lies below it
+        more = {"PATH": f"{BIN}:{os.environ['PATH']}", "TMPDIR": str(tmp_path / "tmp")}
+        reader = Follower(tmp_path, {**AUTHOR, **more}, patience=60.0)
         yield reader
         if (tmp_path / "mail").exists():
             reader.shell(f"hubctl -C {tmp_path}/mail down")
