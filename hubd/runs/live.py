@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ from hubd.runs.running import Phase, Running
 __all__ = ["LiveRuns", "Say"]
 
 Say = Callable[[str, str], None]
+OVERDUE = 30.0
+"""Seconds that a wrapper may take, after its run's time and grace, to say that it has ended."""
 LETTING_GO = 1.0
 """Seconds in which wrappers that have said `ended` are waited for, when the hub ends."""
 
@@ -204,6 +208,7 @@ class LiveRuns:
             if lock >= 0:
                 os.close(lock)
         running.phase, running.said = Phase.UP, time.monotonic()
+        running.latest = running.said + spec.timeout + spec.grace + OVERDUE if spec.timeout else 0.0
         self._selector.register(running.wrapped, selectors.EVENT_READ, _nothing)
         if running.stop:
             running.wrapped.stop(running.stop)
@@ -216,6 +221,11 @@ class LiveRuns:
             return False
         for event in wrapped.events():
             running.hear(event, now)
+        if running.latest and now > running.latest:
+            # Its time is long over, and it has not said so: somebody has stopped the wrapper in its tracks.
+            running.latest = 0.0
+            with suppress(ProcessLookupError):
+                os.kill(wrapped.pid, signal.SIGKILL)
         if running.ended:
             self._selector.unregister(wrapped)
             wrapped.close()

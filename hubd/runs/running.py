@@ -50,6 +50,8 @@ class Running:
     said: float = 0.0
     size: int = 0
     stop: str = ""
+    latest: float = 0.0
+    """When it must have ended; 0 for never."""
     over_at: float = 0.0
     ended: dict[str, Any] = field(default_factory=dict)
     branch: str = ""

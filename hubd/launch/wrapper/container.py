@@ -356,7 +356,7 @@ class Container:
                 break
 
     def clean_up(self) -> None:
-        """Remove the container. Raises OSError where that fails, or where its end needs a word."""
+        """Remove the container. Raises OSError where that fails."""
         for stream in filter(None, (self._output, self._input)):
             self._close(stream)
         self._output = self._input = None
@@ -371,8 +371,6 @@ class Container:
                 sources.uncover(self._ground)
         except EngineError as error:
             raise OSError(f"{error.what} ({error.hint})") from error
-        if self.trouble:
-            raise OSError(self.trouble)
 
     def _settle(self, asking: Exchange) -> None:
         """Let a container that is being made be made: it would appear after it was removed."""

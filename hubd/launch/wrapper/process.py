@@ -30,6 +30,7 @@ class Process:
     """See `Runtime`."""
 
     interactive = False
+    trouble = ""
 
     def __init__(self, room: Room) -> None:
         self._room = room

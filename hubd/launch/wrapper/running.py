@@ -177,7 +177,7 @@ class Run:
         swept, left = self._tree.end(known=known)
         self._exit = self._exit or self._late_exit()
         self._runtime.drain()
-        trouble = [self._error, self._clean_up(), self._recording.trouble]
+        trouble = [self._error, self._runtime.trouble, self._clean_up(), self._recording.trouble]
         if left:
             trouble.append(f"{left} processes of another user, or stuck in the kernel, are left")
         self._recording.close()

@@ -105,6 +105,8 @@ class Runtime(Protocol):
 
     interactive: bool
     """Takes what people type (`type`), and has a size."""
+    trouble: str
+    """What else there is to say about its end; empty where there is nothing."""
 
     def start(self) -> None:
         """Run the agent, and say `room.began`, now or in a later callback. Raises CannotStart."""

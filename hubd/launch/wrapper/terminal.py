@@ -40,6 +40,7 @@ class Terminal(Process):
     """See `Runtime`. A process but for its channels: one, which is read and written."""
 
     interactive = True
+    trouble = ""
 
     def __init__(self, room: Room) -> None:
         super().__init__(room)
