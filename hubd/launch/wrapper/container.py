@@ -169,6 +169,7 @@ class Container:
         return bool(self._wanted)
 
     def _end(self, code: int, starved: bool) -> None:
+        self.trouble = ""
         number = code - 128
         killed = number == _KILL and not self._sent
         if self._box.memory and code and (starved or killed):
@@ -340,7 +341,8 @@ class Container:
                 return
             judge(told.request, answer, GONE)
         except EngineError as error:
-            self.trouble = error.what
+            if self._exit is None:  # else it has ended, whatever became of the signal
+                self.trouble = error.what
         self._drop(told)
         self._told.discard(told)
 
