@@ -16,7 +16,7 @@ from hubd.core.effect import Doc, Proposal
 from hubd.core.model import DOS, Kind
 from hubd.core.state import State
 from hubd.core.time import Now
-from hubd.core.transition import direct, is_final
+from hubd.core.transition import UNOFFERED, direct, is_final
 from hubd.core.work import Facts, Work
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _BY_DOCUMENT: Mapping[tuple[Kind, str], tuple[tuple[str, frozenset[str]], ...]] 
     (Kind.ASSIGNMENT, "claimed"): (("complete", frozenset({"holder"})), ("ask", frozenset({"holder"}))),
     (Kind.ASSIGNMENT, "in_progress"): (("complete", frozenset({"holder"})), ("ask", frozenset({"holder"}))),
 }
-_VERBS = frozenset({*DOS, "amend"})
+_VERBS = frozenset({*DOS, "amend"}) - UNOFFERED
 
 
 class View(Protocol):
