@@ -29,6 +29,7 @@ from hubd.layout import MailboxError, find
 from hubd.lease import HubBusy, LeaseError
 from hubd.ledger import LedgerError
 from hubd.looking import look_ready
+from hubd.notifying import Notifier
 from hubd.outcome import Outcome
 from hubd.reporting import Report
 from hubd.runs import Launcher
@@ -71,6 +72,7 @@ class Daemon:
         self._warned = 0
         self._told_now = -1
         self.launcher = Launcher(hub, self._selector, report.say)
+        self._notifier = Notifier(hub, self._selector, report.say)
         hub.log = report.say
         hub.on_step = self._told
 
@@ -108,6 +110,7 @@ class Daemon:
             return 1
         finally:
             self.launcher.abandon()
+            self._notifier.close()
             self._watch.stop()
             self._server.close()
             self._selector.close()
@@ -148,7 +151,7 @@ class Daemon:
         if not self._rested:
             waits.append(self._worked_at + REST_AFTER - now)
         if not self.trouble:
-            waits.append(self.launcher.pause())
+            waits += [self.launcher.pause(), self._notifier.pause()]
         return max(0.0, min(waits))
 
     def _turn(self) -> None:
@@ -163,6 +166,7 @@ class Daemon:
                 relative |= self._tick(now)
             self._work(relative)
         self._guarded(self.launcher.turn)
+        self._guarded(self._notifier.turn)
         now = time.monotonic()
         quiet = now - self._worked_at >= REST_AFTER
         if not self._rested and (quiet or now - self._last_rest >= REST_AT_LATEST):
