@@ -28,6 +28,7 @@ from hubd.hub import Hub, HubClosed
 from hubd.layout import MailboxError, find
 from hubd.lease import HubBusy, LeaseError
 from hubd.ledger import LedgerError
+from hubd.logfile import turn_over
 from hubd.looking import look_ready
 from hubd.notifying import Notifier
 from hubd.outcome import Outcome
@@ -35,6 +36,7 @@ from hubd.reporting import Report
 from hubd.runs import Launcher
 from hubd.server import Server
 from hubd.spool import SpoolError
+from hubd.supervised import Supervisor
 from hubd.tidying import tidy_archive
 from hubd.watch import Watch
 
@@ -73,6 +75,7 @@ class Daemon:
         self._told_now = -1
         self.launcher = Launcher(hub, self._selector, report.say)
         self._notifier = Notifier(hub, self._selector, report.say)
+        self._supervisor = Supervisor()
         hub.log = report.say
         hub.on_step = self._told
 
@@ -95,11 +98,13 @@ class Daemon:
             self._guarded(self._renew_contract)
             self.launcher.begin()
             self.report.say("info", f"ready (pid {os.getpid()}, {self.hub.layout.root})", pid=os.getpid())
+            self._supervisor.say("READY=1")
             while not self.stopping:
                 for key, _ in self._selector.select(self._pause()):
                     key.data()
                 if not self.stopping:
                     self._turn()
+            self._supervisor.say("STOPPING=1")
             self._drain()
             self._guarded(self._end_runs)
             self._drain()
@@ -141,7 +146,7 @@ class Daemon:
         if self._again:
             return 0.0
         now = time.monotonic()
-        waits = [self._last_folders + FOLDERS_EVERY - now]
+        waits = [self._last_folders + FOLDERS_EVERY - now, self._supervisor.pause()]
         hub_now = self.hub.now()
         if self.hub.eyes.wake_at is not None:
             waits.append(self.hub.eyes.wake_at - hub_now.mono)
@@ -155,6 +160,7 @@ class Daemon:
         return max(0.0, min(waits))
 
     def _turn(self) -> None:
+        self._supervisor.alive()
         hints = self._watch.take()
         now = time.monotonic()
         whole = ALL_EVERY if self._watch.healthy else FOLDERS_EVERY
@@ -189,6 +195,7 @@ class Daemon:
     def _pay(self) -> list[Outcome]:
         if self.hub.acting.owed:
             self.hub.folders()
+        turn_over(self.hub.layout.logs / "hubd.log")
         return []
 
     def _changed_folders(self) -> set[str]:

@@ -3,6 +3,7 @@
     frame.py      session, options of every command, answers and errors
     display.py    tables, times, colour; texts.py: bodies and plans; hints.py: what can be done next
     setup.py      init up down demo completion (running.py: the daemon's process; worktree.py: git around it)
+    service.py    service                   man.py        man
     glance.py     status                    looking.py    next inbox show log verify
     planning.py   do task round             deciding.py   approve reject review recall cancel retry reassign
     working.py    claim progress complete fail release     (holding.py: --hold)
@@ -26,7 +27,7 @@ from hubd.cli.frame import Program
 __all__ = ["SECTIONS", "hubctl", "main"]
 
 SECTIONS = {
-    "Set up": {"setup": "init up down demo completion"},
+    "Set up": {"setup": "init up down demo completion", "service": "service", "man": "man"},
     "Look": {"glance": "status", "looking": "next inbox show log verify"},
     "Plan and decide": {
         "planning": "do task round",
