@@ -341,6 +341,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for a running step"
     )
+    parser.add_argument(
+        "--http", metavar="HOST:PORT", help="serve MCP there: 127.0.0.1:8765; off, if not given"
+    )
+    parser.add_argument(
+        "--http-name", action="append", default=[], metavar="NAME",
+        help="what others may call this machine; may be repeated, and lets --http listen to other machines",
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
     given = parser.parse_args(argv)
     report = Report(given.log_format)
@@ -356,7 +363,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"hubd: {error}\nhint: {getattr(error, 'hint', '')}\n")
         return 1
     with hub:
-        return Daemon(hub, report).run()
+        return _with_http(given, report, hub) if given.http else Daemon(hub, report).run()
+
+
+def _with_http(given: argparse.Namespace, report: Report, hub: Hub) -> int:
+    """Run hubd, and MCP over HTTP beside it. It takes longer to import than all the rest."""
+    from hubd.mcp_server.http import NotServed, address, serving
+
+    try:
+        with serving(hub.layout, address(given.http, given.http_name)) as port:
+            report.say("info", f"serves MCP at port {port}", port=port)
+            return Daemon(hub, report).run()
+    except NotServed as error:
+        sys.stderr.write(f"hubd: {error}\nhint: {error.hint}\n")
+        return 1
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@
     agents.py     agent (cards.py: add, remove; trying.py: test)
     starting.py   start stop pause resume   (waiting.py: for runs that come up and end)
     runs.py       runs stats                attaching.py  attach logs
+    mcp.py        mcp                       tokens.py     token
     standing.py   how agents and runs stand, in words
 
 Rule: a command's module is imported when that command is used; a person waits for each of these imports.
@@ -41,6 +42,7 @@ SECTIONS = {
         "runs": "runs stats",
         "attaching": "attach logs",
     },
+    "Other programs": {"mcp": "mcp", "tokens": "token"},
 }
 """What `hubctl --help` shows, and which module holds it."""
 
