@@ -79,6 +79,22 @@ def test_the_command_of_the_unit_starts_this_hubd(tmp_path: Path, heard: socket.
         assert process.wait(DEADLINE) == 0
 
 
+def test_up_starts_this_hubd_whatever_lies_in_the_mailbox(tmp_path: Path) -> None:
+    box = Box(tmp_path / "mail")
+    (box.root / "hubd").mkdir()
+    trap = tmp_path / "sprung"
+    (box.root / "hubd/__init__.py").write_text(f"open({str(trap)!r}, 'w').close()")
+    hubctl = [sys.executable, "-P", "-m", "hubd.cli", "-C", str(box.root)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        up = subprocess.run([*hubctl, "up"], env=env, cwd=tmp_path, capture_output=True, text=True)
+        assert up.returncode == 0, up.stderr
+    finally:
+        down = subprocess.run([*hubctl, "down"], env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert "has ended" in down.stdout
+    assert not trap.exists()
+
+
 LOGS = """
 import os, pathlib, sys
 from hubd.logfile import turn_over
