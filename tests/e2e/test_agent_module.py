@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import ast
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hubd import agent as module
 from hubd.agent import Agent, Assignment, Paper, Refused, Unheard
 from hubd.core.document import Document, parse
 from tests.e2e.launching import Yard
-from tests.e2e.processes import Hubd, hubd, until
+from tests.e2e.processes import DEADLINE, Hubd, hubd, until
 from tests.house.sources import ROOT
 
 pytestmark = pytest.mark.e2e
@@ -163,6 +165,34 @@ def test_what_nobody_judges_is_said_and_judged_later(yard: Yard) -> None:
     assert unheard.value.path.is_file()
     with hubd(yard.root):
         until(lambda: not unheard.value.path.exists(), "the message to be sent")
+
+
+def test_the_loop_outlives_a_hub_that_is_away_and_does_nothing_twice(yard: Yard) -> None:
+    with hubd(yard.root):
+        round_ = yard.task("backend")
+        yard.find("backend", f"{round_}.a1.md")
+    agent, did = Agent(yard.root, "backend", patience=0.2), []
+
+    @agent.on_assignment
+    def work(assignment: Assignment) -> str:
+        did.append(assignment.id)
+        return "Done"
+
+    loop = threading.Thread(target=agent.run, kwargs={"poll": 0.02, "most": 0.05})
+    loop.start()
+    try:
+        (saved,) = until(lambda: list((agent.home / "outbox").iterdir()), "the claim")
+        time.sleep(2 * agent.patience)  # nobody judges it in time
+        assert loop.is_alive()
+        assert saved.exists()
+        with hubd(yard.root):
+            yard.wait(f"{round_}.a1.h1: new -> submitted")
+            assert did == [f"{round_}.a1"]
+            assert yard.count(f"{round_}.a1: pending -> claimed") == 1
+    finally:
+        agent.stop()
+        loop.join(DEADLINE)
+    assert not loop.is_alive()
 
 
 def test_an_agent_says_what_it_misses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yard: Yard) -> None:
