@@ -2,7 +2,7 @@
 
 Guarantee: whoever listens is told within 100 ms of the commit after which a resource reads otherwise, and not
 of others; a resource is compared, from the moment somebody began to listen, with what it was.
-How: while anybody listens, the file of `refs/hub/main` is looked at every 20 ms (a stat, some microseconds);
+How: while anybody listens, the file of `refs/hub/main` is looked at every 40 ms (a stat, some microseconds);
 only when it has moved is the read model asked, once, for the stamps of all that is listened to. That needs
 nothing of the daemon and works beside steps of `hubctl` too, which no daemon would tell of.
 """
@@ -24,7 +24,7 @@ from hubd.mcp_server.resources import spot
 
 __all__ = ["ALL", "Notices"]
 
-EVERY = 0.02
+EVERY = 0.04
 ALL = ""
 """Listened to as a resource is: the list of all resources."""
 _FORMS = {"inbox": "inboxes", "document": "documents", "task": "tasks"}
