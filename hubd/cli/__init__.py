@@ -13,6 +13,7 @@
     starting.py   start stop pause resume   (waiting.py: for runs that come up and end)
     runs.py       runs stats                attaching.py  attach logs
     mcp.py        mcp                       tokens.py     token
+    hook.py       hook                      brief.py      brief
     standing.py   how agents and runs stand, in words
 
 Rule: a command's module is imported when that command is used; a person waits for each of these imports.
@@ -29,7 +30,7 @@ __all__ = ["SECTIONS", "hubctl", "main"]
 
 SECTIONS = {
     "Set up": {"setup": "init up down demo completion", "service": "service", "man": "man"},
-    "Look": {"glance": "status", "looking": "next inbox show log verify"},
+    "Look": {"glance": "status", "looking": "next inbox show log verify", "brief": "brief"},
     "Plan and decide": {
         "planning": "do task round",
         "deciding": "approve reject review recall cancel retry reassign",
@@ -42,7 +43,7 @@ SECTIONS = {
         "runs": "runs stats",
         "attaching": "attach logs",
     },
-    "Other programs": {"mcp": "mcp", "tokens": "token"},
+    "Other programs": {"mcp": "mcp", "tokens": "token", "hook": "hook"},
 }
 """What `hubctl --help` shows, and which module holds it."""
 

@@ -12,6 +12,7 @@ Rule 1: no front end reads documents or git by itself. Rule 2: times are absolut
     runs.py       runs that go on and that have ended, and what they add up to
     search.py     documents that hold some words
     pages.py      the log in pages, and what has changed
+    digest.py     what a session is told of its mail; brief.py: what who has lost its memory is told
     now.py        NOW.md, what waits for whom
     reading.py    the same view without a hub: the ledger opened for reading
 """
@@ -21,13 +22,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubd.query import agents, history, lookup, overview, pages, runs, search
+from hubd.query import agents, brief, digest, history, lookup, overview, pages, runs, search
 from hubd.query.now import now_text, write_now
 from hubd.query.rows import SCHEMA, View, failed
 
 __all__ = ["SCHEMA", "View", "answer", "now_text", "write_now"]
 
 _ANSWERS: Mapping[str, Callable[[View, Mapping[str, Any]], dict[str, Any]]] = {
+    "brief": brief.brief,
+    "digest": digest.digest,
     "family": lookup.family,
     "find": lookup.find,
     "history": pages.history,
