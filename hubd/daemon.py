@@ -28,12 +28,15 @@ from hubd.hub import Hub, HubClosed
 from hubd.layout import MailboxError, find
 from hubd.lease import HubBusy, LeaseError
 from hubd.ledger import LedgerError
+from hubd.logfile import turn_over
 from hubd.looking import look_ready
+from hubd.notifying import Notifier
 from hubd.outcome import Outcome
 from hubd.reporting import Report
 from hubd.runs import Launcher
 from hubd.server import Server
 from hubd.spool import SpoolError
+from hubd.supervised import Supervisor
 from hubd.tidying import tidy_archive
 from hubd.watch import Watch
 
@@ -71,6 +74,8 @@ class Daemon:
         self._warned = 0
         self._told_now = -1
         self.launcher = Launcher(hub, self._selector, report.say)
+        self._notifier = Notifier(hub, self._selector, report.say)
+        self._supervisor = Supervisor()
         hub.log = report.say
         hub.on_step = self._told
 
@@ -93,11 +98,13 @@ class Daemon:
             self._guarded(self._renew_contract)
             self.launcher.begin()
             self.report.say("info", f"ready (pid {os.getpid()}, {self.hub.layout.root})", pid=os.getpid())
+            self._supervisor.say("READY=1")
             while not self.stopping:
                 for key, _ in self._selector.select(self._pause()):
                     key.data()
                 if not self.stopping:
                     self._turn()
+            self._supervisor.say("STOPPING=1")
             self._drain()
             self._guarded(self._end_runs)
             self._drain()
@@ -108,6 +115,7 @@ class Daemon:
             return 1
         finally:
             self.launcher.abandon()
+            self._notifier.close()
             self._watch.stop()
             self._server.close()
             self._selector.close()
@@ -138,7 +146,7 @@ class Daemon:
         if self._again:
             return 0.0
         now = time.monotonic()
-        waits = [self._last_folders + FOLDERS_EVERY - now]
+        waits = [self._last_folders + FOLDERS_EVERY - now, self._supervisor.pause()]
         hub_now = self.hub.now()
         if self.hub.eyes.wake_at is not None:
             waits.append(self.hub.eyes.wake_at - hub_now.mono)
@@ -148,10 +156,11 @@ class Daemon:
         if not self._rested:
             waits.append(self._worked_at + REST_AFTER - now)
         if not self.trouble:
-            waits.append(self.launcher.pause())
+            waits += [self.launcher.pause(), self._notifier.pause()]
         return max(0.0, min(waits))
 
     def _turn(self) -> None:
+        self._supervisor.alive()
         hints = self._watch.take()
         now = time.monotonic()
         whole = ALL_EVERY if self._watch.healthy else FOLDERS_EVERY
@@ -163,6 +172,7 @@ class Daemon:
                 relative |= self._tick(now)
             self._work(relative)
         self._guarded(self.launcher.turn)
+        self._guarded(self._notifier.turn)
         now = time.monotonic()
         quiet = now - self._worked_at >= REST_AFTER
         if not self._rested and (quiet or now - self._last_rest >= REST_AT_LATEST):
@@ -185,6 +195,7 @@ class Daemon:
     def _pay(self) -> list[Outcome]:
         if self.hub.acting.owed:
             self.hub.folders()
+        turn_over(self.hub.layout.logs / "hubd.log")
         return []
 
     def _changed_folders(self) -> set[str]:
@@ -330,6 +341,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--wait", type=float, default=10.0, metavar="SECONDS", help="how long to wait for a running step"
     )
+    parser.add_argument(
+        "--http", metavar="HOST:PORT", help="serve MCP there: 127.0.0.1:8765; off, if not given"
+    )
+    parser.add_argument(
+        "--http-name", action="append", default=[], metavar="NAME",
+        help="what others may call this machine; may be repeated, and lets --http listen to other machines",
+    )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"hubd {__version__}")
     given = parser.parse_args(argv)
     report = Report(given.log_format)
@@ -345,7 +363,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"hubd: {error}\nhint: {getattr(error, 'hint', '')}\n")
         return 1
     with hub:
-        return Daemon(hub, report).run()
+        return _with_http(given, report, hub) if given.http else Daemon(hub, report).run()
+
+
+def _with_http(given: argparse.Namespace, report: Report, hub: Hub) -> int:
+    """Run hubd, and MCP over HTTP beside it. It takes longer to import than all the rest."""
+    from hubd.mcp_server.http import NotServed, address, serving
+
+    try:
+        with serving(hub.layout, address(given.http, given.http_name)) as port:
+            report.say("info", f"serves MCP at port {port}", port=port)
+            return Daemon(hub, report).run()
+    except NotServed as error:
+        sys.stderr.write(f"hubd: {error}\nhint: {error.hint}\n")
+        return 1
 
 
 if __name__ == "__main__":

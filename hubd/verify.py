@@ -31,8 +31,7 @@ DOCUMENT = re.compile(  # opening fence, header, closing fence, (the hub's block
     rb"(?:\r?\n<!-- hub -->\r?\n.*?^<!-- /hub -->(?=\r?\n|\Z))?(.*)", re.DOTALL | re.MULTILINE)
 ENTRY = re.compile(rb"""(?m)^["']?([a-z][\w-]*)["']? *:([^\n]*\n(?:[ -][^\n]*\n|\r?\n(?=(?:\r?\n)* ))*)""")
 PLACE = re.compile(r"(agents/[a-z0-9-]+/(?:inbox|waiting)|cards|leases|archive/../../[^/]+)/([^/]+)\.md")
-TICK = re.compile(rb"(?m)^\s*[-*+]\s+\[[xX]\]\s+([^\s(:.,]+)")
-NAME = re.compile("[a-z0-9][a-z0-9-]*")
+TICK, NAME = re.compile(rb"(?m)^\s*[-*+]\s+\[[xX]\]\s+([^\s(:.,]+)"), re.compile("[a-z0-9][a-z0-9-]*")
 GIT = {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "GIT_NO_REPLACE_OBJECTS": "1",
        "GIT_CONFIG_GLOBAL": NULL, "GIT_GRAFT_FILE": NULL, "HOME": NULL, "GIT_ALLOW_PROTOCOL": "none"}
 OPTIONS = ("--git-dir=.", "-c", "core.commitGraph=false", "-c", "core.quotePath=false")
@@ -192,8 +191,7 @@ class History:
         """Return (before, after) of every document that changed, and the paths that are no document's."""
         gone, put, fixed = defaultdict[str, set[str]](set), defaultdict[str, list[Fields]](list), set[str]()
         for path, (old, new) in files.items():
-            place = PLACE.fullmatch(path)
-            if place is None:
+            if (place := PLACE.fullmatch(path)) is None:
                 fixed |= {path} - {".hub/proposal"}
                 continue
             if old != NONE:
@@ -250,8 +248,8 @@ class History:
         if free or not (live or asked["kind"] == "request"):
             return
         about = {self.at.get(path, "")} if live else {asked["on"], self.docs.get(asked["on"], new)["key"]}
-        on = {new["id"], new["key"], new["key"].removeprefix("pause:"), new["agent"], new["task"]} - {""}
-        need(on & about, f"the proposal is not about {new['id']}")
+        on = {new["id"], new["key"], new["key"].removeprefix("pause:"), new["agent"], new["task"]}
+        need((on | {actor * (do == "present")}) - {""} & about, f"the proposal is not about {new['id']}")
         ticks = [tick.decode() for tick in TICK.findall(self.cause) if live]
         told = (asked[key] for key in ("do", "state", "decision", "verdict"))
         verbs = {words.get(word, word) for word in (*ticks, *told, "")}
@@ -304,25 +302,27 @@ class History:
         elif (old["id"] or new["from"] != "hub") and self.asked:
             saved = digest(split(self.cause, keys)[1])
         given = [*(NAME.findall(old["approved_by"]) if new["plan"] == old["plan"] else ()), actor]
-        musts = {
-            "id": id_, "commit": said["Seq"], "hash": new["@hash"], "actor": actor, "saved": saved,
+        musts = {"id": id_, "commit": said["Seq"], "hash": new["@hash"], "actor": actor, "saved": saved,
             "sender": "hub" if new["from"] == "hub" else actor, "given": f"[{', '.join(given)}]",
             "read": saved if self.asked["kind"] == new["kind"] else old["@text"], "run": said["Document"],
-        }
+            "now": said["wall"][:19] + "Z"}
         for key in ("@text",) if card else (*keys, "@text"):
             how = row["writes"].get(key, "same")
             must = {"any": new[key], "live": new[key], "same": old[key]}.get(how) or musts.get(how, "")
             need(new[key] == must, f"{id_}: `{key}` is `{new[key]}`, and must be `{must}`")
-        family = [self.docs[one] for one in self.families.get(new["@task"], ()) if new["from"] == "hub"]
-        runs = [(run["id"], run["depth"]) for run in self.runs.values() if run["agent"] == new["from"]]
-        runs += [(plan["run"], plan["depth"]) for plan in family]  # the hub's plan is its task's
-        written = (new["run"], new["depth"]) in (runs or [("", "")])
+        by = [self.docs[one] for one in self.families.get(new["@task"], ()) if new["from"] == "hub"]
+        by += [Fields(run, run=run["id"]) for run in self.runs.values() if run["agent"] == new["from"]]
+        written = (new["run"], new["depth"]) in [(doc["run"], doc["depth"]) for doc in by or [Fields()]]
         need(old["id"] or "run" not in keys or written, f"{id_} was not written in run `{new['run']}`")
         if not do and row["do"] in ("claim", "show", "unshow", "give-back", "give-up"):
             run, mine = changed[said["Document"]][1], new if row["do"] in ("claim", "show") else old
             there = f"agents/{run['agent']}/inbox/" in mine["@paths"] or row["do"] == "unshow"
             own = run["id"] in (mine["worker"], mine["shown"]) and new["shown"] in ("", run["id"])
             need(there and own, f"{id_} is not what {run['id']} is for")
+        if row["do"] == "present":
+            hit = b"\\" in self.cause or id_ in re.split(r"[^\w.-]+", self.cause.decode())
+            hit = hit and f"agents/{actor}/inbox/" in old["@paths"] and self.asked["on"] == actor
+            need(hit and not old["presented"], f"{id_} was not presented to {actor}, or before")
         above, work = id_.rpartition(".")[0], self.docs.get(new["assignment"], Fields())
         fits = [work["id"], work["lease"], work["to"]] == [above, new["lease"].lstrip("0"), actor]
         need(old["id"] or not new["assignment"] or (fits and above in changed), f"{id_} does not fit {above}")

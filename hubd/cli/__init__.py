@@ -3,6 +3,7 @@
     frame.py      session, options of every command, answers and errors
     display.py    tables, times, colour; texts.py: bodies and plans; hints.py: what can be done next
     setup.py      init up down demo completion (running.py: the daemon's process; worktree.py: git around it)
+    service.py    service                   man.py        man
     glance.py     status                    looking.py    next inbox show log verify
     planning.py   do task round             deciding.py   approve reject review recall cancel retry reassign
     working.py    claim progress complete fail release     (holding.py: --hold)
@@ -11,6 +12,8 @@
     agents.py     agent (cards.py: add, remove; trying.py: test)
     starting.py   start stop pause resume   (waiting.py: for runs that come up and end)
     runs.py       runs stats                attaching.py  attach logs
+    mcp.py        mcp                       tokens.py     token
+    hook.py       hook                      brief.py      brief
     standing.py   how agents and runs stand, in words
 
 Rule: a command's module is imported when that command is used; a person waits for each of these imports.
@@ -26,8 +29,8 @@ from hubd.cli.frame import Program
 __all__ = ["SECTIONS", "hubctl", "main"]
 
 SECTIONS = {
-    "Set up": {"setup": "init up down demo completion"},
-    "Look": {"glance": "status", "looking": "next inbox show log verify"},
+    "Set up": {"setup": "init up down demo completion", "service": "service", "man": "man"},
+    "Look": {"glance": "status", "looking": "next inbox show log verify", "brief": "brief"},
     "Plan and decide": {
         "planning": "do task round",
         "deciding": "approve reject review recall cancel retry reassign",
@@ -40,6 +43,7 @@ SECTIONS = {
         "runs": "runs stats",
         "attaching": "attach logs",
     },
+    "Other programs": {"mcp": "mcp", "tokens": "token", "hook": "hook"},
 }
 """What `hubctl --help` shows, and which module holds it."""
 

@@ -1,5 +1,6 @@
 """Make a mailbox, start its daemon, and stop it.
 
+Guarantee: what is started is this hubd, whatever folders of that name lie in the mailbox.
 Rule: only a process is signalled that the record beside this mailbox's lock names as its daemon, and that was
 started when that record says.
 """
@@ -48,7 +49,7 @@ def start(layout: Layout, wait: float) -> int:
     with open(log, "ab") as out:
         began = out.tell()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hubd.daemon", "-C", str(layout.root)],
+            [sys.executable, "-P", "-m", "hubd.daemon", "-C", str(layout.root)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, cwd=layout.root,
         )  # fmt: skip
     deadline = time.monotonic() + wait

@@ -98,7 +98,7 @@ DECISIONS = ("approve", "reject")
 VERDICTS = ("approved", "changes_requested")
 DOS = (
     "claim", "progress", "release", "fail", "approve", "reject", "review", "answer", "ack", "cancel", "close",
-    "recall", "retry", "reassign", "pause", "resume", "lease", "renew", "unlease", "start", "stop",
+    "recall", "retry", "reassign", "pause", "resume", "lease", "renew", "unlease", "start", "stop", "present",
 )  # fmt: skip
 HUB_DOS = ("expire", "plan", "end", "show", "check")  # what only the hub asks, and only of itself
 RUN_ENDED: Mapping[str, str] = MappingProxyType(
@@ -128,7 +128,7 @@ WORD_FORMS: Mapping[str, str] = MappingProxyType(
         "read": "ack", "acked": "ack", "acknowledged": "ack", "cancelled": "cancel", "canceled": "cancel",
         "closed": "close", "recalled": "recall", "retried": "retry", "reassigned": "reassign",
         "paused": "pause", "resumed": "resume", "leased": "lease", "renewed": "renew", "unleased": "unlease",
-        "started": "start", "stopped": "stop",
+        "started": "start", "stopped": "stop", "presented": "present",
     }
 )  # fmt: skip
 """Both forms of a verb are understood; the key is the form that is turned into the value."""

@@ -54,6 +54,7 @@ _IN_RUN = (
     _F("depth", Type.INT, "How many runs led to it since a person wrote."),
 )
 _SHOWN = _F("shown", Type.ID, "The run that was started for it as it stands, or was told of it.")
+_PRESENTED = _F("presented", Type.TIME, "When a session of its reader was first told of it as it stands.")
 _COMMON = (_ID, _STATE, _REV, _FROM, _CREATED, _OUTBOX)
 _WRITTEN = (_ID, _KIND, _STATE, _REV, _FROM, _CREATED)
 
@@ -72,6 +73,7 @@ _TASK = _spec(
         _F("messages", Type.INT, "How many messages named this task so far."),
         *_IN_RUN,
         _SHOWN,
+        _PRESENTED,
         _NOTE,
     ),
     (
@@ -97,6 +99,7 @@ _ROUND = _spec(
         _F("handoffs", Type.TEXT, "The hash of the handoffs that a verdict binds."),
         *_IN_RUN,
         _SHOWN,
+        _PRESENTED,
         _NOTE,
     ),
     (
@@ -125,6 +128,7 @@ _ASSIGNMENT = _spec(
         _F("outcome", Type.CHOICE, "How it ended.", choices=OUTCOMES),
         _F("because", Type.ID, "The assignment whose end cancelled this one."),
         _SHOWN,
+        _PRESENTED,
         _NOTE,
     ),
     (),
@@ -173,6 +177,7 @@ _QUESTION = _spec(
         _F("answered_by", Type.NAME, "Who answered."),
         *_IN_RUN,
         _SHOWN,
+        _PRESENTED,
         _NOTE,
     ),
     (
@@ -199,6 +204,7 @@ _MESSAGE = _spec(
         _F("until", Type.TIME, "When it expires."),
         *_IN_RUN,
         _SHOWN,
+        _PRESENTED,
     ),
     (
         _KIND,
@@ -228,7 +234,7 @@ _REQUEST = _spec(
         _F("verdict", Type.CHOICE, "For review.", choices=VERDICTS),
         _F("answer", Type.TEXT, "For answer."),
         _F("to", Type.ADDRESS, "For reassign: to whom."),
-        _F("for", Type.IDS, "For start: what the run is for; else what lies in the inbox. For show."),
+        _F("for", Type.IDS, "For start: what the run is for; else what is in the inbox. For show, present."),
         _F("result", Type.MAP, "For end and check, by the hub: what it observed."),
         _F("path", Type.GLOBS, "For lease: the path globs that are covered."),
         _F("ttl", Type.DURATION, "For lease, renew: how long."),
@@ -351,6 +357,7 @@ _BOUNCE = _spec(
         _F("line", Type.INT, "The line in that file."),
         _F("kept", Type.TEXT, "Where the bytes are."),
         _F("count", Type.INT, "How often in a row; from the third on this one document counts on."),
+        _PRESENTED,
     ),
     (),
     "unread read",

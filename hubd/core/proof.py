@@ -47,8 +47,12 @@ TRAILERS = (
 _NEW = "id=id from=sender created outbox run=live depth=live"
 _MADE = "id=id from=sender kind created"
 _HELD = "key lease=commit ttl worker path boot deadline expires note @text"
-_AGAIN = "attempt deadline note lease=none worker=none outcome=none question=none because=none shown=none"
-_SHOWN = {"show": "shown=run", "unshow": "shown=none"}
+_AGAIN = (
+    "attempt deadline note lease=none worker=none outcome=none question=none because=none shown=none "
+    "presented=none"
+)
+_PRESENT = {"present": "presented=now"}
+_SHOWN = {"show": "shown=run", "unshow": "shown=none", **_PRESENT}
 WRITES: Mapping[Kind, Mapping[str, str]] = {
     Kind.TASK: {
         "submit": f"{_NEW} rounds @text=saved",
@@ -87,6 +91,7 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "retry": _AGAIN,
         "reassign": f"to {_AGAIN}",
         "revive": "because=none note=none",
+        **_PRESENT,
     },
     Kind.HANDOFF: {
         "submit": f"{_NEW} @text=saved",
@@ -122,14 +127,14 @@ WRITES: Mapping[Kind, Mapping[str, str]] = {
         "approve": "plan=hash decision note @text=read",
         "reject": "decision note",
     },
-    Kind.BOUNCE: {"refuse": f"{_MADE} code about document line kept count @text"},
+    Kind.BOUNCE: {"refuse": f"{_MADE} code about document line kept count @text", **_PRESENT},
 }
 """The hub's lines that a step writes, besides `state` and `rev`; all others stay. `line=how` says what is
 written: `id`, `commit` (Hub-Seq), `hash` (of what the author wrote), `actor`, `sender` (the actor, or `hub`),
 `given` (who has approved this plan, the actor last), `run` (the run that the commit is about), `live` (of a
-run of its author's that goes on; empty if none does), `none` (the line goes). `@text` is what is not the
-hub's: `saved` (as the proposal has it), `read` (as it was, or as the proposal has it). A step to another
-state takes `shown` away, unless it says otherwise."""
+run of its author's that goes on; empty if none does), `now` (the second of Hub-Now), `none` (the line goes).
+`@text` is what is not the hub's: `saved` (as the proposal has it), `read` (as it was, or as the proposal has
+it). A step to another state takes `shown` and `presented` away, unless it says otherwise."""
 
 ASKED_AS: Mapping[str, tuple[str, ...]] = {
     "renew": ("progress",),

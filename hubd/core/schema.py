@@ -232,6 +232,7 @@ def _setting(setting: Setting) -> Schema:
         "name": name if setting.default else {"anyOf": [{"const": ""}, name]},
         "names": {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}]},
         "number": {"type": "string", "pattern": f"^{_PATTERNS[Type.NUMBER]}$"},
+        "words": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         "path": {"type": "string", "pattern": "^((/|~/)[^\\u0000-\\u001f]*)?$", "maxLength": 1000},
     }
     bounds: Schema = {}
@@ -302,8 +303,9 @@ def writes(row: Row) -> dict[str, str]:
     known = WRITES.get(row.kind, {})
     words = known.get(f"{row.do} {row.after}", known.get(row.do, "")).split()
     made = {line: how or "any" for line, _, how in (word.partition("=") for word in words)}
-    if "shown" in KINDS[row.kind].hub_keys and row.before not in (NEW, row.after):
-        made.setdefault("shown", "none")
+    for line in ("shown", "presented") if row.before not in (NEW, row.after) else ():
+        if line in KINDS[row.kind].hub_keys:
+            made.setdefault(line, "none")
     return {"state": "any", "rev": "commit", **made} if row.kind in WRITES else {}
 
 

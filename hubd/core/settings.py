@@ -17,6 +17,7 @@ from hubd.core.effect import Refusal
 from hubd.core.place import is_name
 from hubd.core.time import parse_duration
 
+_WORDS = 50
 _AMOUNT = re.compile(r"\d{1,12}(\.\d{1,6})?\Z")
 
 
@@ -25,7 +26,7 @@ class Setting:
     """One line of hub.yaml. `least` and `most` bound numbers; durations are in seconds."""
 
     name: str
-    type: str  # int, number, duration, bool, names, name, path, choice; an empty default: may be empty
+    type: str  # int, number, duration, bool, names, words, name, path, choice; an empty default: may be empty
     default: str | tuple[str, ...]
     about: str
     least: float = 0
@@ -76,6 +77,8 @@ SETTINGS: Mapping[str, Setting] = MappingProxyType(
             _S("runs_days", "int", "14", "How many days the output of a run is kept.", 0, 100_000),
             _S("worktrees", "path", "", "Where worktrees lie; else the state folder of the hub's user."),
             _S("engine", "path", "", "The container engine's socket; else DOCKER_HOST, podman, docker."),
+            _S("notify", "words", (), "A command that is run when something waits for a person."),
+            _S("remind", "duration", "4h", "When it is run again for what waits; 0s: never.", 0, 30 * 86_400),
             _S("rate", "int", "600", "Proposals a minute that one agent may make.", 1, 10_000_000),
             _S("burst", "int", "1000", "Proposals at once that one agent may make.", 1, 10_000_000),
             _S("bulk", "int", "50", "Live documents changed at once before a person is asked.", 1, 1_000_000),
@@ -149,6 +152,10 @@ def _wrong(setting: Setting, value: Value) -> str | None:
             if ok and len(set(names)) == len(names)
             else "a list of names, each once, such as [anna, ben]"
         )
+    if setting.type == "words":
+        words = value if isinstance(value, tuple) else (value,)
+        ok = len(words) <= _WORDS and all(isinstance(w, str) and len(w) <= 1000 for w in words)
+        return None if ok and words[:1] != ("",) else "a list of words, such as [notify-send, hubd, '{line}']"
     if not isinstance(value, str):
         return "one value, not a list or a mapping"
     if setting.type == "int":

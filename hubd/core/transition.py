@@ -60,6 +60,9 @@ def _rows(
 _BEGINS = "run.start run.show"
 _ENDS = "handoff.submit assignment.fail assignment.expire assignment.cancel run.end"
 _STOPS = "round.recall task.close assignment.reassign assignment.expire assignment.cancel"
+_PRESENTS = (
+    "task.present round.present assignment.present question.present message.present bounce.present"
+)
 _SETTLED = "question.answer question.expire question.cancel"
 _LIVE_TASK = "draft awaiting_approval dispatched awaiting_review"
 _LIVE_ROUND = "awaiting_approval dispatched awaiting_review"
@@ -67,6 +70,12 @@ _LIVE_ASSIGNMENT = "waiting pending claimed in_progress input_required"
 _T, _R, _A, _H = Kind.TASK, Kind.ROUND, Kind.ASSIGNMENT, Kind.HANDOFF
 _Q, _M, _L, _G = Kind.QUESTION, Kind.MESSAGE, Kind.LEASE, Kind.AGENT
 _B, _C, _RUN = Kind.BOUNCE, Kind.CONFIG, Kind.RUN
+
+
+def _presented(kind: Kind, states: str) -> Iterator[Row]:
+    """What one request says of many documents: the first is the commit's own, the others follow from it."""
+    return _rows(kind, states, "same", "present", "recipient", _PRESENTS, "not since it stands so", True)
+
 
 TABLE: tuple[Row, ...] = (
     # task: what somebody wants
@@ -85,6 +94,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_T, _LIVE_TASK, "same", "readdress", follows="config.amend"),
     *_rows(_T, "draft", "same", "show", follows=_BEGINS),
     *_rows(_T, "draft", "same", "unshow", follows="run.end"),
+    *_presented(_T, "draft"),
     # round: one plan, approved by people
     *_rows(
         _R, "new", "awaiting_approval", "submit", "owner person hub",
@@ -111,6 +121,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_R, "awaiting_review", "same", "refresh", follows="handoff.check"),
     *_rows(_R, "awaiting_review", "same", "show", follows=_BEGINS),
     *_rows(_R, "awaiting_review", "same", "unshow", follows="run.end"),
+    *_presented(_R, "awaiting_review"),
     # assignment: one agent's part
     *_rows(_A, "new", "waiting", "create", follows="round.approve"),
     *_rows(_A, "new", "pending", "create", follows="round.approve"),
@@ -163,6 +174,7 @@ TABLE: tuple[Row, ...] = (
         _A, "cancelled", "waiting", "revive", follows="assignment.retry assignment.reassign",
         needs="it was cancelled because the one that is tried again had ended",
     ),
+    *_presented(_A, "pending claimed in_progress"),
     # handoff: what comes back
     *_rows(_H, "new", "submitted", "submit", "holder", needs="the lease named is the one held"),
     *_rows(_H, "submitted", "accepted", "settle", follows="round.review"),
@@ -180,6 +192,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_Q, "open", "expired", "withdraw", follows=_STOPS, needs="what waited for it has ended"),
     *_rows(_Q, "open", "same", "show", follows=_BEGINS),
     *_rows(_Q, "open", "same", "unshow", follows="run.end"),
+    *_presented(_Q, "open"),
     # message: somebody should know
     *_rows(
         _M, "new", "unread", "submit", "anyone hub",
@@ -190,6 +203,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_M, "unread", "expired", "expire", "hub", upkeep=True),
     *_rows(_M, "unread", "same", "show", follows=_BEGINS),
     *_rows(_M, "unread", "same", "unshow", follows="run.end"),
+    *_presented(_M, "unread"),
     # lease: who holds what
     *_rows(_L, "new", "held", "lease", "anyone", needs="no other lease has the key or overlaps its globs"),
     *_rows(_L, "new", "held", "pause", "person"),
@@ -221,6 +235,7 @@ TABLE: tuple[Row, ...] = (
     *_rows(_B, "new", "unread", "refuse", "anyone"),
     *_rows(_B, "unread", "unread", "refuse", "anyone", needs="the fourth and later about one file"),
     *_rows(_B, "unread", "read", "ack", "recipient", upkeep=True),
+    *_presented(_B, "unread"),
     # run: one launch of a process
     *_rows(
         _RUN, "new", "started", "start", "hub person",
@@ -254,8 +269,11 @@ def direct(kind: Kind, before: str) -> tuple[Row, ...]:
     return _DIRECT.get((kind, before), ())
 
 
+UNOFFERED = frozenset({"present"})
+"""What nobody is offered to do: it is said by a session's hooks, of many documents at once."""
 _DOS = {
-    key: tuple(dict.fromkeys(row.do for row in rows if row.by != ("hub",))) for key, rows in _DIRECT.items()
+    key: tuple(dict.fromkeys(r.do for r in rows if r.by != ("hub",) and r.do not in UNOFFERED))
+    for key, rows in _DIRECT.items()
 }
 
 

@@ -205,8 +205,9 @@ class Work:
         """Change a document's state along the table, and some of its hub lines with it."""
         before = doc.state
         changed: dict[str, Value | None] = {"state": after, **lines}
-        if after != before and doc.text("shown"):
-            changed.setdefault("shown", None)  # what a run was started for was the document as it stood
+        for line in ("shown", "presented") if after != before else ():
+            if doc.text(line):  # what a run was started for, or a session told of, was the document as it was
+                changed.setdefault(line, None)
         lined = self._lined(doc.id, doc.kind, document or doc.document, changed)
         doc = replace(doc, state=after, document=lined)
         self._enter(doc, before, do, actor)

@@ -10,6 +10,9 @@ Rule 1: no front end reads documents or git by itself. Rule 2: times are absolut
     overview.py   status, inbox, leases, tasks
     agents.py     agents: what they do, what state they are in, why they were not started
     runs.py       runs that go on and that have ended, and what they add up to
+    search.py     documents that hold some words
+    pages.py      the log in pages, and what has changed
+    digest.py     what a session is told of its mail; brief.py: what who has lost its memory is told
     now.py        NOW.md, what waits for whom
     reading.py    the same view without a hub: the ledger opened for reading
 """
@@ -19,21 +22,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from hubd.query import agents, history, lookup, overview, runs
+from hubd.query import agents, brief, digest, history, lookup, overview, pages, runs, search
 from hubd.query.now import now_text, write_now
 from hubd.query.rows import SCHEMA, View, failed
 
 __all__ = ["SCHEMA", "View", "answer", "now_text", "write_now"]
 
 _ANSWERS: Mapping[str, Callable[[View, Mapping[str, Any]], dict[str, Any]]] = {
+    "brief": brief.brief,
+    "digest": digest.digest,
     "family": lookup.family,
     "find": lookup.find,
+    "history": pages.history,
     "inbox": overview.inbox,
     "leases": overview.leases,
     "log": history.log,
     "operator": overview.operator,
     "runs": runs.runs,
+    "search": search.search,
     "show": lookup.show,
+    "stamps": pages.stamps,
     "stats": runs.stats,
     "tasks": overview.tasks,
 }

@@ -37,7 +37,7 @@ def log(view: View, args: Mapping[str, Any]) -> dict[str, Any]:
         looked += 1
         if len(found) >= limit or (since is not None and commit.when < since):
             break
-        if _wanted(commit, args):
+        if is_wanted(commit, args):
             found.append(transition(commit))
         if args.get("id") and _begins(commit, str(args["id"])):
             break
@@ -49,7 +49,8 @@ def _number(args: Mapping[str, Any], key: str, default: int) -> int:
     return value if isinstance(value, int) and value > 0 else default
 
 
-def _wanted(commit: Logged, args: Mapping[str, Any]) -> bool:
+def is_wanted(commit: Logged, args: Mapping[str, Any]) -> bool:
+    """Whether a question is about this step."""
     trailers = commit.trailers
     if not args.get("upkeep") and trailers.get("Hub-Class") == "upkeep":
         return False

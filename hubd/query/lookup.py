@@ -17,7 +17,7 @@ from hubd.core import place
 from hubd.core.effect import Doc
 from hubd.core.model import Kind
 from hubd.core.transition import is_final
-from hubd.query.rows import SCHEMA, View, failed, path_for, plain, reader, row, title, verbs
+from hubd.query.rows import SCHEMA, View, failed, path_for, plain, reached, reader, row, title, verbs
 
 MOST_NAMED = 12
 
@@ -175,6 +175,8 @@ def shown(view: View, doc: Doc, who: str) -> dict[str, Any]:
         "body": doc.document.body,
         "block": doc.document.block or "",
         "path": path_for(doc, who),
+        "presented": doc.text("presented"),
+        "reached": reached(doc),
         "next": verbs(view.state, doc, who),
     }
 

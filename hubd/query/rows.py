@@ -16,7 +16,7 @@ from hubd.core.effect import Doc, Proposal
 from hubd.core.model import DOS, Kind
 from hubd.core.state import State
 from hubd.core.time import Now
-from hubd.core.transition import direct, is_final
+from hubd.core.transition import UNOFFERED, direct, is_final
 from hubd.core.work import Facts, Work
 
 if TYPE_CHECKING:
@@ -32,7 +32,13 @@ _BY_DOCUMENT: Mapping[tuple[Kind, str], tuple[tuple[str, frozenset[str]], ...]] 
     (Kind.ASSIGNMENT, "claimed"): (("complete", frozenset({"holder"})), ("ask", frozenset({"holder"}))),
     (Kind.ASSIGNMENT, "in_progress"): (("complete", frozenset({"holder"})), ("ask", frozenset({"holder"}))),
 }
-_VERBS = frozenset({*DOS, "amend"})
+_UNTOUCHED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.TASK: ("draft",), Kind.ROUND: ("awaiting_approval", "awaiting_review"), Kind.QUESTION: ("open",),
+    Kind.ASSIGNMENT: ("waiting", "pending"), Kind.HANDOFF: ("submitted",), Kind.MESSAGE: ("unread",),
+    Kind.BOUNCE: ("unread",), Kind.AGENT: ("proposed",),
+}  # fmt: skip
+"""The states in which nobody has done anything yet about what was delivered."""
+_VERBS = frozenset({*DOS, "amend"}) - UNOFFERED
 
 
 class View(Protocol):
@@ -120,6 +126,13 @@ def title(state: State, doc: Doc) -> str:
             return doc.text("title")
 
 
+def reached(doc: Doc) -> str:
+    """How far a document came with its reader; the history has all of it."""
+    if doc.state in _UNTOUCHED.get(doc.kind, ()):
+        return "presented" if doc.text("presented") else "delivered"
+    return doc.state if doc.state in ("read", "expired") else "acted-on"
+
+
 def path_for(doc: Doc, who: str) -> str:
     """Where a document lies, in the reader's own folder if it lies there too."""
     mine = (p for p in doc.paths if p.startswith(f"agents/{who}/"))
@@ -136,6 +149,8 @@ def row(state: State, doc: Doc, who: str) -> dict[str, Any]:
         "from": doc.text("from"),
         "path": path_for(doc, who),
         "created": doc.text("created"),
+        "presented": doc.text("presented"),
+        "reached": reached(doc),
         "next": verbs(state, doc, who),
     }
 

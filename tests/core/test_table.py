@@ -19,6 +19,7 @@ from hubd.core.transition import NEW, ROWS, TABLE, direct, dos, is_final
 from hubd.core.work import Facts, Work
 from tests.core.launches import launches
 from tests.core.play import Table, accepted, refused
+from tests.core.presents import presents
 from tests.core.reach import REACH, agent, assignment, handoff, message, round_, task
 
 STATES = [(kind, state) for kind in REACH for state in KINDS[kind].states]
@@ -238,7 +239,7 @@ def played() -> tuple[frozenset[Key], frozenset[tuple[Key, str]]]:
     """Return the rows that were taken, and those that were, with what they followed from."""
     rows: set[Key] = set()
     follows: set[tuple[Key, str]] = set()
-    tables = (*more(), *endings(), *launches(), *(reached(k, s)[0] for k, s in STATES))
+    tables = (*more(), *endings(), *launches(), *presents(), *(reached(k, s)[0] for k, s in STATES))
     steps = [s for table in tables for s in table.steps]
     steps += [a for k, s in STATES for _, _, a in tries(k, s) if isinstance(a, Step)]
     for step in steps:

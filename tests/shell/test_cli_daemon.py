@@ -68,6 +68,8 @@ def test_a_question_and_a_proposal_import_nothing_that_only_a_hub_needs(box: Box
             "frontmatter",
             "filelock",
             "watchfiles",
+            "mcp",
+            "hubd.mcp_server",
             "hubd.ledger",
             "hubd.hub",
             "hubd.query",

@@ -56,7 +56,7 @@ def test_an_inbox_row_says_what_where_and_what_can_be_done(table: Table, ask: As
         {
             "id": task, "kind": "task", "state": "draft", "title": "Fix the login", "from": "operator",
             "path": f"agents/lead/inbox/{task}.md", "created": "2026-11-21T10:00:00Z",
-            "next": ["amend", "close", "plan"],
+            "presented": "", "reached": "delivered", "next": ["amend", "close", "plan"],
         }
     ]  # fmt: skip
 

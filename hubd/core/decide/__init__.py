@@ -19,6 +19,7 @@ from hubd.core.decide import (
     evidence,
     leases,
     messages,
+    presenting,
     questions,
     rounds,
     run_ending,
@@ -273,6 +274,8 @@ def carry_out(work: Work, request: Request) -> Refusal | Nothing | None:
             return _lease(work, request)
         case "start":
             return runs.start(work, request)
+        case "present":
+            return presenting.present(work, request)
         case _:
             doc = work.get(request.on)
     if doc is None and request.do == "stop":

@@ -209,6 +209,7 @@ def _again(work: Work, doc: Doc, request: Request, to: str) -> Refusal | None:
     work.move(
         doc, state, request.do, request.actor, None, to=to, attempt="1", lease=None, worker=None,
         outcome=None, question=None, because=None, note=note, deadline=deadline, shown=None,
+        presented=None,
     )  # fmt: skip
     leases.free(work, doc.id)
     ending.withdraw_questions(work, doc)

@@ -21,7 +21,7 @@ from hubd.core.state import HELD
 from hubd.core.transition import dos
 from hubd.core.work import line_of
 
-_QUIET = frozenset({"rev", "note", "approved_by", "messages", "rounds", "created", "shown"})
+_QUIET = frozenset({"rev", "note", "approved_by", "messages", "rounds", "created", "shown", "presented"})
 """Lines of the hub that may change under a reader's hands without a decision being about something else."""
 _AMENDED = frozenset({Kind.TASK, Kind.ROUND, Kind.AGENT})
 """Kinds whose text somebody else than the hub may change while they are live."""
