@@ -64,6 +64,7 @@ class Yard(Box):
         return [id_ for id_, step in subjects if ".r" in id_ and step == "new -> awaiting_approval"]
 
     def send(self, to: str, subject: str = "Hello", sender: str = "operator") -> None:
+        """Save a message."""
         self.drop(sender, self.name(), f"---\nkind: message\nto: {to}\nsubject: {subject}\n---\n")
 
     def ask_hub(self, do: str, on: str, *lines: str) -> None:
@@ -73,14 +74,15 @@ class Yard(Box):
 
     # what is looked for
 
-    def ended(self, times: int = 1) -> list[str]:
+    def ended(self, times: int = 1, seconds: float = 45.0) -> list[str]:
         """Wait until so many runs have ended, and return their documents, the oldest first."""
 
         def look() -> list[str] | None:
             found = [s.split(":")[0] for s in self.subjects() if s.endswith("-> ended")]
             return found if len(found) >= times else None
 
-        return [self.document(id_) for id_ in until(look, f"{times} runs that ended, in {self.subjects()}")]
+        found = until(look, f"{times} runs that ended, in {self.subjects()}", seconds)
+        return [self.document(id_) for id_ in found]
 
     def document(self, id_: str) -> str:
         """Return a finished document as the ledger holds it."""

@@ -172,7 +172,9 @@ def test_no_more_runs_go_on_than_may_and_who_came_first_is_started_first(tmp_pat
         for name in names:
             yard.card(name, behave=f"read hold {gate}")
         for name in names:
-            yard.send(name)
+            accepted = yard.count("new -> unread")
+            yard.send(name)  # who comes first is who is accepted first
+            until(lambda accepted=accepted: yard.count("new -> unread") > accepted, f"the message to {name}")
         until(lambda: yard.count("-> started") == 2, "two runs")
         until(lambda: len(hubd.facts()["held"]) == 2, "two that wait")
         assert yard.count("-> started") == 2

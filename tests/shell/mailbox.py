@@ -164,6 +164,8 @@ def clear(m: Mailbox) -> None:
 
 
 _ROUND = (plan, approve, claim("backend"), hand_off("backend"), claim("tester"), hand_off("tester"))
+
+
 def save_name(save: Callable[[Mailbox], None]) -> str:
     """Return what a save of the story is called."""
     return save.__name__.strip("_").replace("_", " ")

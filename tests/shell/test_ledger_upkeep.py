@@ -77,7 +77,8 @@ def test_a_ledger_that_is_never_idle_keeps_its_packs_few_all_the_same(
         box.group(1)
         pids.add(box.ledger.writer_pid)
     assert len(pids) >= 10
-    assert box.ledger.packs() < 60
+    # Rolled up beside the writing, and not by then: without that there would be one for each group.
+    assert box.ledger.packs() < 100
     assert box.sequence() == list(range(1, 121))
     box.fsck()
 

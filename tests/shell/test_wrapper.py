@@ -59,8 +59,9 @@ print(json.dumps([os.getcwd(), os.getsid(0) == os.getpid() == os.getpgid(0), num
         signal.signal(signal.SIGUSR1, old)
     cwd, leads, death, (blocked, _), ignored = json.loads(run.log())
     assert (cwd, leads, death) == (str(where), True, signal.SIGKILL)
-    # Python itself ignores PIPE and XFSZ; the hub ignored USR1, and the agent does not.
-    assert (blocked, ignored) == (0, 0)
+    # Python itself ignores PIPE and XFSZ; the hub ignored USR1, and the agent does not. Signals 32 and 33 are
+    # the C library's own: whoever started this test may ignore them, and Python cannot change that.
+    assert (blocked, ignored & ~(0b11 << 31)) == (0, 0)
 
 
 def test_a_command_is_looked_up_in_the_agents_own_path(tmp_path: Path) -> None:
