@@ -74,6 +74,8 @@ class Seen:
     tools: frozenset[str]
     earlier: int = 0
     """How many messages stand before the prompt: more than a few where a session is resumed."""
+    whole: str = ""
+    """All of the conversation as it came, with what the client itself has put in; of Claude Code alone."""
 
 
 Script = Callable[[Seen], Act]

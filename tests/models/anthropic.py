@@ -28,6 +28,7 @@ def seen(body: Mapping[str, Any]) -> Seen:
         results=tuple(results(messages[at:])),
         tools=frozenset(str(t["name"]) for t in body.get("tools") or ()),
         earlier=at,
+        whole=json.dumps([system, messages], ensure_ascii=False),
     )
 
 
