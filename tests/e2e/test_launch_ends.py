@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -246,3 +247,35 @@ def test_a_secret_that_is_passed_on_reaches_the_agent_and_nothing_else(yard: Yar
     kept = [p for p in yard.root.rglob("*") if p.is_file() and secret.encode() in p.read_bytes()]
     assert [p.name for p in kept] == ["stdout.log"], "only where the agent itself has printed it"
     assert kept[0].stat().st_mode & 0o077 == 0
+
+
+def test_a_run_that_is_idle_is_stopped_after_its_time(yard: Yard, hubd: Running) -> None:
+    yard.card("backend", behave="read stay", shutdown="idle", idle_timeout="1s")
+    yard.send("backend")
+    (run,) = yard.ended()
+    assert field(run, "outcome") == "stopped"
+    assert "idle" in run
+
+
+def test_what_a_day_may_cost_is_counted_from_what_clients_say(tmp_path: Path) -> None:
+    # A program of this name that speaks as the client does: what is tested is the counting.
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    said = '{"type":"result","subtype":"success","is_error":false,"result":"STATUS: done","session_id":"s",'
+    said += (
+        '"num_turns":1,"total_cost_usd":0.6,"usage":{"input_tokens":10,"output_tokens":5},"modelUsage":{}}'
+    )
+    (programs / "claude").write_text(f"#!/bin/sh\ncat >/dev/null\necho '{said}'\n")
+    (programs / "claude").chmod(0o755)
+    yard = Yard(tmp_path / "mail")
+    path = f"{programs}:{os.environ['PATH']}"
+    with Running(yard.root, PATH=path, HUB_BUDGET_USD_DAY="1") as hubd:
+        yard.card("backend", command="claude", env="")
+        for number in (1, 2):
+            yard.send("backend", f"Number {number}")
+            assert float(field(yard.ended(number)[-1], "cost_usd")) == 0.6
+        yard.send("backend", "Number 3")
+        held = until(lambda: hubd.facts()["held"], "why it is not started")
+        assert held[0]["code"] == "budget-day"
+        hubd.rested()
+        assert yard.count("-> started") == 2
