@@ -13,7 +13,7 @@ LAYERS = {
     "core": 0,
     "clock": 1, "launch": 1, "layout": 1, "lease": 1, "ledger": 1, "project": 1, "spool": 1, "verify": 1,
     "watch": 1,
-    "accounting": 2, "acting": 2, "agent": 2, "checkout": 2, "client": 2, "commits": 2, "crashing": 2,
+    "accounting": 2, "acting": 2, "agent": 2, "checkout": 2, "client": 2, "commits": 2, "connecting": 2, "crashing": 2,
     "daemon": 2, "following": 2, "founding": 2, "hub": 2, "jobs": 2, "judging": 2, "loading": 2,
     "logfile": 2, "looking": 2, "mcp_server": 2, "notices": 2, "notifying": 2, "outcome": 2, "query": 2,
     "recovery": 2, "reporting": 2, "runs": 2, "server": 2, "sight": 2, "supervised": 2, "tidying": 2,
