@@ -13,6 +13,7 @@
     starting.py   start stop pause resume   (waiting.py: for runs that come up and end)
     runs.py       runs stats                attaching.py  attach logs
     mcp.py        mcp                       tokens.py     token
+    connect.py    connect
     hook.py       hook                      brief.py      brief
     standing.py   how agents and runs stand, in words
 
@@ -43,7 +44,7 @@ SECTIONS = {
         "runs": "runs stats",
         "attaching": "attach logs",
     },
-    "Other programs": {"mcp": "mcp", "tokens": "token", "hook": "hook"},
+    "Other programs": {"connect": "connect", "mcp": "mcp", "tokens": "token", "hook": "hook"},
 }
 """What `hubctl --help` shows, and which module holds it."""
 
