@@ -94,11 +94,11 @@ class Yard(Box):
         """Return the ids of the runs of an agent that go on."""
         return sorted(p.stem for p in (self.root / "agents" / agent / "waiting").glob("run-*.md"))
 
-    def kill_wrappers(self) -> None:
-        """Kill the processes that own the runs of this mailbox, as a full memory would."""
+    def kill_wrappers(self, number: int = signal.SIGKILL) -> None:
+        """Kill, or hold still, the processes that own the runs of this mailbox, as a full memory would."""
         hub = self.git("show", "refs/hub/main:.hub/id").split()[1]
         for pid in wrappers(f"{hub}:").values():
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
 
 
 class Running(Hubd):

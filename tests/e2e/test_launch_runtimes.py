@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,7 +73,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
 def test_an_agent_in_a_container_hands_off_and_leaves_no_container(yard: Yard, engine: Podman) -> None:
     yard.project.mkdir()
     (yard.project / "work.sh").write_text(HANDOFF)
-    with Running(yard.root, HUB_ENGINE=str(engine.engine.path)):
+    # An engine may take its time to say that a container has ended: it is not stopped meanwhile.
+    with Running(yard.root, HUB_ENGINE=str(engine.engine.path), HUB_LINGER="60s"):
         yard.card(
             "backend", runtime="container", command="[sh, work.sh]", directory=str(yard.project),
             container=f"{{image: '{IMAGE}', network: none, memory: 64m}}", env="",
@@ -94,6 +96,7 @@ def test_a_container_of_a_hub_that_was_killed_is_removed_by_the_next(yard: Yard,
         )  # fmt: skip
         yard.send("backend")
         until(engine.containers, "a container")
+        yard.kill_wrappers(signal.SIGSTOP)  # else it might clear up before it is killed itself
         hubd.kill()
         yard.kill_wrappers()
     assert engine.containers()
