@@ -15,9 +15,9 @@ LAYERS = {
     "watch": 1,
     "accounting": 2, "acting": 2, "agent": 2, "checkout": 2, "client": 2, "commits": 2, "connecting": 2,
     "crashing": 2, "daemon": 2, "following": 2, "founding": 2, "hub": 2, "jobs": 2, "judging": 2,
-    "loading": 2, "logfile": 2, "looking": 2, "mcp_server": 2, "notices": 2, "notifying": 2, "outcome": 2, "query": 2,
-    "recovery": 2, "reporting": 2, "runs": 2, "server": 2, "sight": 2, "supervised": 2, "tidying": 2,
-    "timing": 2, "tokens": 2,
+    "loading": 2, "logfile": 2, "looking": 2, "mcp_server": 2, "notices": 2, "notifying": 2, "outcome": 2,
+    "query": 2, "recovery": 2, "reporting": 2, "runs": 2, "server": 2, "sight": 2, "supervised": 2,
+    "tidying": 2, "timing": 2, "tokens": 2,
     "cli": 3, "demo": 3, "generate": 3,
 }  # fmt: skip
 """Every part of hubd, by how high it stands: pure core, boundary, the hub, front ends. A part may use what
