@@ -12,6 +12,7 @@ import click
 from hubd.cli import display
 from hubd.cli.frame import MISUSED, Ended, Session, command
 from hubd.connecting import CLIENTS, Member, Survey, Unfit, carry_out, diff, survey
+from hubd.layout import Layout
 
 __all__ = ["COMMANDS"]
 
@@ -41,6 +42,10 @@ def connect(session: Session, client: str, project: Path, shared: bool, how: str
     some. The files are yours alone and not committed, unless you say --shared. Nothing else in them changes.
     """
     session.outside_runs("connect")
+    project = project.resolve()
+    if any(Layout(folder).exists for folder in (project, *project.parents)):
+        hint = "name the folder of your project: --project DIR"
+        raise Ended(f"{display.clean(str(project))} lies in a mailbox", hint, "in-mailbox")
     member = None if how == "remove" else _member(session, shared)
     try:
         found = survey(client, project, member, shared)

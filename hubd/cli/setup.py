@@ -34,13 +34,25 @@ __all__ = ["COMMANDS"]
     help="The mailbox's permanent name for this machine.",
 )
 @click.option("--here", is_flag=True, help="Also inside a git work tree; it is told to ignore the mailbox.")
+@click.option(
+    "--editors", is_flag=True, help="With settings for VS Code and Obsidian; also in one that exists."
+)
 def init(
-    session: Session, directory: Path, agents: tuple[str, ...], operator: str, host: str, here: bool
+    session: Session,
+    directory: Path,
+    agents: tuple[str, ...],
+    operator: str,
+    host: str,
+    here: bool,
+    editors: bool,
 ) -> None:
     """Make a mailbox in DIR, with a folder for each agent."""
     from hubd.layout import Layout
 
     root = directory.expanduser().resolve()
+    if Layout(root).exists and editors:
+        _tell_editors(session, root, "")
+        return
     if Layout(root).exists:
         raise Ended(
             f"{root} is a mailbox already, and is left as it is",
@@ -60,6 +72,8 @@ def init(
     running.found(root, agents, operator, host)
     if around is not None:
         exclude(around, root)
+    if editors:
+        _tell_editors(session, root, operator)
     where = shlex.quote(str(directory))
     first = next((a.partition(":")[0] for a in agents), operator)
     told = {
@@ -76,6 +90,24 @@ def init(
         f'2. give somebody work:  hubctl -C {where} do {first} "say what"',
         f"3. look what happens:   hubctl -C {where} status   (or git log in there)",
     )
+
+
+def _tell_editors(session: Session, root: Path, operator: str) -> None:
+    """Offer the editors their settings; in a mailbox that exists, that is all there is to tell."""
+    from hubd.connecting import editors
+    from hubd.connecting.spans import Unfit
+
+    existed = not operator
+    if existed:
+        session.directory = str(root)
+        operator = str(session.ask("operator")["operator"])
+    try:
+        made = editors.offer(root, operator)
+    except Unfit as error:
+        raise Ended(error.what, error.hint, "unfit") from error
+    if existed:
+        rows = [f"made {path}" for path in made] or ["all is there already"]
+        session.tell({"schema": 1, "ok": True, "mailbox": str(root), "made": made}, *rows)
 
 
 @command("up", "hubctl up")

@@ -4,6 +4,7 @@
     blocks.py    marked lines in text of any kind        clients.py   what each client reads: one table
     editing.py   one file: bytes in, bytes out           plan.py      a project: survey, then all or nothing
     files.py     the disk                                ignoring.py  what git knows
+    editors.py   a mailbox opened in VS Code or Obsidian
 
 Guarantee: what stood in a file stays byte for byte, and taking a connection out leaves each file as it was.
 Rule: a file is edited where something is to stand, never parsed and written anew.

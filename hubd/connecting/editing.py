@@ -18,7 +18,7 @@ from hubd.connecting.spans import Unfit, scan
 
 __all__ = ["MOST", "connected", "disconnected"]
 
-MOST = 1 << 20
+MOST = 1 << 19
 """Bytes of a file that is edited."""
 
 
@@ -113,7 +113,7 @@ def _without_entries(part: Entries, data: bytes) -> bytes | None:
 def _readable(path: str, data: bytes, before: bytes | None) -> None:
     """Refuse what is no text of this form; and, after an edit, what says more or less than was meant."""
     if len(data) > MOST:
-        raise Unfit("it is larger than 1 MiB", "is it the right file?")
+        raise Unfit("it is larger than 512 KiB", "is it the right file?")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["Item", "Node", "Unfit", "after_comments", "has_comment", "scan"]
@@ -58,6 +59,7 @@ class Node:
         return next((n for n, item in enumerate(self.items) if item.key == key), None)
 
 
+@lru_cache(maxsize=4)
 def scan(text: str) -> Node:
     """Return the one value of a JSON text. A byte order mark at its start is passed over."""
     scanner = _Scanner(text, 1 if text.startswith("\ufeff") else 0)

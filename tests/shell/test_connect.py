@@ -284,6 +284,13 @@ def test_where_one_write_fails_those_before_are_taken_back(project: Path) -> Non
     assert tree(project) == before
 
 
+def test_a_mailbox_is_no_project(run: Run, mailbox: Path) -> None:
+    before = (mailbox / ".git" / "info" / "exclude").read_bytes()
+    for folder in (mailbox, mailbox / "agents" / "backend"):
+        assert run("claude", "--project", str(folder))[1]["code"] == "in-mailbox"
+    assert (mailbox / ".git" / "info" / "exclude").read_bytes() == before
+
+
 def test_the_member_must_be_named_and_known(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("claude", name="")[1]["hint"].startswith("say --as")
     assert run("claude", name="nobody")[1]["code"] == "unknown-agent"
